@@ -1,0 +1,1 @@
+add_library(handloom_kernels INTERFACE)

@@ -1,0 +1,94 @@
+#include "base/file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace handloom {
+namespace {
+
+std::unexpected<Error> system_error(const std::string& path, std::string_view what) {
+  const ErrorCode code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::io;
+  return fail(code, "{}: cannot {}: {}", path, what, std::strerror(errno));
+}
+
+/// Closes on every way out.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) return system_error(path, "open");
+  struct stat status {};
+  if (::fstat(file.fd, &status) != 0) return system_error(path, "stat");
+  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::io, "{}: is not a regular file", path);
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size == 0) return MappedFile(path, {});
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (data == MAP_FAILED) return system_error(path, "map");
+  return MappedFile(path, {static_cast<const std::byte*>(data), size});
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+Result<std::string> read_text_file(const std::string& path, size_t max_bytes) {
+  TRY(const MappedFile file, MappedFile::open(path));
+  const auto bytes = file.bytes();
+  if (bytes.size() > max_bytes) {
+    return fail(ErrorCode::bad_format, "{}: has {} bytes, expected at most {}", path, bytes.size(),
+                max_bytes);
+  }
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<void> write_file(const std::string& path,
+                        std::span<const std::span<const std::byte>> parts) {
+  const std::string partial = path + ".partial";
+  {
+    const Descriptor file{
+        ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    if (file.fd < 0) return system_error(path, "write");
+    for (std::span<const std::byte> part : parts) {
+      while (!part.empty()) {
+        const ssize_t written = ::write(file.fd, part.data(), part.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) {
+          auto error = system_error(path, "write");
+          ::unlink(partial.c_str());
+          return error;
+        }
+        part = part.subspan(static_cast<size_t>(written));
+      }
+    }
+  }
+  if (::rename(partial.c_str(), path.c_str()) != 0) {
+    auto error = system_error(path, "write");
+    ::unlink(partial.c_str());
+    return error;
+  }
+  return {};
+}
+
+bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace handloom

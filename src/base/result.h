@@ -1,0 +1,36 @@
+// Short forms for Result<T>: building an Error from a format string, and passing one up.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <handloom/error.h>
+
+#include <utility>
+
+namespace handloom {
+
+/// An Error, ready to be returned from any function that returns a Result.
+///
+///     return fail(ErrorCode::bad_format, "{}: header length {} is past the end", path, length);
+template <class... Args>
+std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Args&&... args) {
+  return std::unexpected(Error{code, fmt::format(text, std::forward<Args>(args)...)});
+}
+
+}  // namespace handloom
+
+#define HANDLOOM_CONCAT_(a, b) a##b
+#define HANDLOOM_CONCAT(a, b) HANDLOOM_CONCAT_(a, b)
+
+/// `TRY(auto header, parse(bytes));` declares `header`, or returns the error of parse().
+#define TRY(declaration, expression) \
+  TRY_(declaration, expression, HANDLOOM_CONCAT(try_result_, __LINE__))
+#define TRY_(declaration, expression, result)                      \
+  auto result = (expression);                                      \
+  if (!result) return std::unexpected(std::move(result).error()); \
+  declaration = std::move(*result)
+
+/// `CHECK_OK(write(bytes));` returns the error of a Result<void> or of a Result nobody needs.
+#define CHECK_OK(expression)                                            \
+  if (auto check_ok_result = (expression); !check_ok_result) \
+  return std::unexpected(std::move(check_ok_result).error())
