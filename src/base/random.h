@@ -26,9 +26,9 @@ inline uint32_t random_bits(uint64_t seed, uint32_t position, uint32_t index) {
   return x + y * w;
 }
 
-/// A float strictly between 0 and 1, in steps of 2^-24.
+/// A float strictly between 0 and 1, in steps of 2^-23.
 inline float random_uniform(uint64_t seed, uint32_t position, uint32_t index) {
-  return (static_cast<float>(random_bits(seed, position, index) >> 8) + 0.5f) * 0x1p-24f;
+  return (static_cast<float>(random_bits(seed, position, index) >> 9) + 0.5f) * 0x1p-23f;
 }
 
 }  // namespace handloom

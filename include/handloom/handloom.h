@@ -1,0 +1,272 @@
+// handloom: language models on any GPU. This header is the only door.
+//
+//   Engine      a loaded model on a device: weights, tokenizer, kernels. Load once, share.
+//   Session     one timeline of tokens with its KV cache. Several may share an Engine.
+//   Tokenizer   text to token ids and back, usable without a GPU.
+//
+// Every fallible call answers Result<T>; nothing here throws, prints or exits. Calls on one Engine
+// and its Sessions come from one thread at a time.
+#pragma once
+
+#include <handloom/adapter_info.h>
+#include <handloom/error.h>
+#include <handloom/sampling_options.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace handloom {
+
+/// "0.1.0"
+std::string_view version();
+
+// ---------------------------------------------------------------------------------------------
+// Devices
+
+struct AdapterChoice {
+  std::vector<AdapterInfo> adapters;
+  uint32_t chosen = 0;             // what an empty LoadOptions::adapter picks
+};
+
+/// All adapters of this machine, software ones last. Error no_adapter-like (ErrorCode::gpu) if none.
+Result<AdapterChoice> list_adapters();
+
+// ---------------------------------------------------------------------------------------------
+// Text
+
+struct Piece {
+  uint32_t id = 0;
+  std::string text;                // the token as the vocabulary spells it
+  bool special = false;
+};
+
+/// What a chat template needs. Rendering is the host's: Jinja natively, @huggingface/jinja in a page.
+struct ChatTemplate {
+  std::string text;                // Jinja source; empty if the model has none
+  std::string bos_token, eos_token, unk_token, pad_token;  // as text; empty if absent
+};
+
+class Tokenizer {
+ public:
+  /// `folder` holds tokenizer.json, and perhaps tokenizer_config.json and chat_template.jinja.
+  static Result<Tokenizer> load(const std::string& folder);
+
+  /// With `add_specials` the model's own post-processor adds BOS and the like.
+  Result<std::vector<uint32_t>> encode(std::string_view text, bool add_specials) const;
+  Result<std::string> decode(std::span<const uint32_t> ids, bool skip_specials = false) const;
+  Result<std::vector<Piece>> pieces(std::span<const uint32_t> ids) const;
+  uint32_t vocab_size() const;     // 1 + the largest id
+  const ChatTemplate& chat_template() const;
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Loading
+
+/// The arithmetic type of what handloom stores; sums are always f32.
+///   f32        weights as in the file (bf16 and f16 are exact in f32), KV cache f32
+///   f16        weights and KV cache rounded to f16; refused if a weight overflows
+///   automatic  f16 if the adapter has shader-f16, else f32
+enum class Precision { f32, f16, automatic };
+
+struct LoadProgress {
+  uint64_t done_bytes = 0, total_bytes = 0;
+  std::string_view stage;          // "weights", "kernels"
+};
+
+struct LoadOptions {
+  std::string adapter;             // index, or part of a name in any case; empty: the best one
+  Precision precision = Precision::automatic;
+  uint32_t context = 0;            // tokens a session can hold; 0: the model's, or what fits
+  std::function<void(const LoadProgress&)> on_progress;
+};
+
+/// GPU memory, by what it is for, in bytes.
+struct MemoryUse {
+  uint64_t weights = 0, kv_cache = 0, activations = 0, other = 0;
+  uint64_t total() const { return weights + kv_cache + activations + other; }
+};
+
+struct ModelInfo {
+  std::string folder;
+  std::string architecture;        // "llama"
+  std::string weight_dtype;        // as on the GPU: "bf16"
+  std::string kv_dtype;            // "f32"
+  uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
+  uint32_t vocab_size = 0;
+  uint32_t max_seq_len = 0;        // what the model was made for
+  uint32_t context = 0;            // what a session here can hold
+  uint64_t n_parameters = 0;
+  uint64_t weight_bytes_per_token = 0;  // read from GPU memory by one decode step
+  uint64_t kv_bytes_per_token = 0;      // added to a decode step's reads by each token of context
+};
+
+// ---------------------------------------------------------------------------------------------
+// The list of dispatches
+
+struct PlanBinding {
+  std::string name;                // the kernel's name for it
+  std::string tensor;              // the tensor bound
+  std::string dtype, shape;
+  bool written = false;
+};
+
+struct PlanEntry {
+  uint32_t index = 0;
+  std::string kernel;              // "rms_norm"
+  std::vector<PlanBinding> bindings;
+  std::string constants;           // "workgroup_size=64"
+  std::string params;              // "dim4=64 eps=1e-05"
+  uint32_t workgroups[3] = {1, 1, 1};
+  uint64_t bytes = 0;              // moved to or from GPU memory, each tensor counted once
+};
+
+struct Plan {
+  std::string title;               // "decode step at position 100"
+  std::vector<PlanEntry> entries;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Activations
+
+struct HostTensor {
+  std::string name;                // "layers.0.attn"
+  std::vector<uint32_t> shape;     // row-major
+  std::vector<float> values;
+};
+
+enum class TensorFormat { safetensors, npy };
+
+/// safetensors: one file `path`. npy: `path` is a folder, made if absent, one file a tensor.
+Result<void> write_tensors(const std::string& path, TensorFormat format,
+                           std::span<const HostTensor> tensors);
+
+struct StageReport {
+  std::string name;                // "prefill layers.0.attn"
+  double max_error = 0.0;          // largest over the rows of ||got - want|| / ||want||
+  double mean_error = 0.0;         // the mean over the rows
+  double tolerance = 0.0;
+  bool passed = false;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Engine
+
+class Session;
+
+class Engine {
+ public:
+  /// `folder`: config.json, tokenizer.json and model.safetensors, or its shards with their index.
+  static Result<Engine> load(const std::string& folder, const LoadOptions& options = {});
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  const Tokenizer& tokenizer() const;
+  const ModelInfo& model() const;
+  const AdapterInfo& adapter() const;
+  MemoryUse memory() const;
+  double load_ms() const;
+  /// The sampling that generation_config.json asks for; greedy where it says nothing.
+  const SamplingOptions& default_sampling() const;
+
+  Result<Session> new_session();
+
+  /// The recorded dispatches of a prefill of `n_tokens`, or of one decode step after `n_tokens`.
+  Result<Plan> plan_prefill(uint32_t n_tokens);
+  Result<Plan> plan_decode(uint32_t n_tokens);
+
+  /// Activations of every named stage over `ids`. `one_by_one`: as decode steps instead of a prefill.
+  Result<std::vector<HostTensor>> dump(std::span<const uint32_t> ids, bool one_by_one = false);
+
+  /// Bytes per second that a plain read of a large buffer reaches; measured once, in about 0.1 s.
+  Result<double> measure_read_bandwidth();
+
+  /// For tests: the device behaves as if it had been unplugged.
+  void lose_device_for_test();
+
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Compares every stage with `folder`/reference.safetensors, as prefill and token by token, calls
+/// `on_stage` for each in order and stops after the first that fails. True if all passed.
+Result<bool> verify_folder(const std::string& folder, const LoadOptions& options,
+                           const std::function<void(const StageReport&)>& on_stage);
+
+/// Runs `ids` on the GPU and on the plain CPU reference and compares every stage likewise.
+Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,
+                                const std::function<void(const StageReport&)>& on_stage);
+
+// ---------------------------------------------------------------------------------------------
+// Generating
+
+enum class FinishReason {
+  stop,                            // an end-of-sequence token or a stop string
+  length,                          // max_tokens reached, or the context is full
+  cancelled,                       // on_text answered false
+};
+std::string_view to_string(FinishReason reason);
+
+struct GenerateOptions {
+  uint32_t max_tokens = 0;         // 0: until the context is full
+  SamplingOptions sampling;
+  std::vector<std::string> stop;   // generation ends before the first of these in the text
+  /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
+  /// string). Answer false to end cleanly after this token.
+  std::function<bool(std::string_view text, uint32_t token_id)> on_text;
+};
+
+struct Timings {
+  uint32_t n_prompt = 0;           // tokens evaluated by prefill
+  uint32_t n_generated = 0;
+  double prefill_ms = 0.0;         // until the first token is known
+  double decode_ms = 0.0;          // from the first token to the last
+  uint64_t decode_bytes = 0;       // weights and KV read by the decode steps
+};
+
+struct Generation {
+  std::vector<uint32_t> ids;       // generated, the ending token included
+  std::string text;                // without special tokens and without the stop string
+  FinishReason finish_reason = FinishReason::stop;
+  Timings timings;
+};
+
+class Session {
+ public:
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  /// Evaluates the prompt after whatever the session holds and generates. The prompt must not be
+  /// empty, and prompt and context must fit: the error gives both numbers.
+  Result<Generation> generate(std::span<const uint32_t> prompt_ids, const GenerateOptions& options);
+
+  /// Tokens held.
+  uint32_t length() const;
+  void reset();
+
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace handloom
