@@ -1,0 +1,15 @@
+#include "reference/embed.h"
+
+#include <algorithm>
+
+namespace handloom::reference {
+
+Host embed(std::span<const uint32_t> token_ids, const Host& token_embd) {
+  Host y({static_cast<uint32_t>(token_ids.size()), token_embd.dim(1)});
+  for (size_t r = 0; r < token_ids.size(); ++r) {
+    std::ranges::copy(token_embd.row(token_ids[r]), y.row(r).begin());
+  }
+  return y;
+}
+
+}  // namespace handloom::reference
