@@ -1,0 +1,176 @@
+#include "formats/config.h"
+
+#include "base/file.h"
+#include "formats/fields.h"
+#include "formats/names.h"
+#include "formats/rope.h"
+
+#include <algorithm>
+#include <array>
+
+namespace handloom::formats {
+namespace {
+
+constexpr size_t kMaxConfigBytes = size_t{16} << 20;
+
+// Beyond what anyone has published, and small enough that products of a few fit in 64 bits.
+constexpr uint32_t kMaxModelDim = 65536;
+constexpr uint32_t kMaxFfnDim = 1u << 20;
+constexpr uint32_t kMaxLayers = 1000;
+constexpr uint32_t kMaxHeads = 1024;
+constexpr uint32_t kMaxHeadDim = 1024;
+constexpr uint32_t kMaxVocabSize = 1u << 24;
+constexpr uint32_t kMaxSeqLen = 1u << 24;
+constexpr Range kNormEps{.low = 0, .high = 0.01, .low_open = true};
+
+/// `model_type` and the class that must stand in `architectures`: other classes of the same type
+/// (a classifier, say) end in another head.
+struct Architecture {
+  std::string_view model_type, class_name;
+};
+constexpr std::array kArchitectures = {Architecture{"llama", "LlamaForCausalLM"}};
+
+/// A switch of which handloom computes one position only, the one an absent key means.
+struct OnlyValue {
+  std::string_view key;
+  std::string_view value;  // as JSON
+};
+constexpr std::array kLlamaOnly = {
+    OnlyValue{"attention_bias", "false"},     OnlyValue{"mlp_bias", "false"},
+    OnlyValue{"hidden_act", "\"silu\""},      OnlyValue{"partial_rotary_factor", "1.0"},
+    OnlyValue{"pretraining_tp", "1"},         OnlyValue{"sliding_window", "null"},
+    OnlyValue{"quantization_config", "null"}, OnlyValue{"is_encoder_decoder", "false"},
+};
+
+Result<void> check_only_values(const JsonObject& object, std::span<const OnlyValue> only) {
+  for (const auto& [key, value] : only) {
+    const Json* found = object.find(key);
+    if (found == nullptr || *found == Json::parse(value, nullptr, false)) continue;
+    return fail(ErrorCode::unsupported, "{}: '{}' is {}, only {} is supported", object.where(), key,
+                describe(*found), value);
+  }
+  return {};
+}
+
+Result<void> check_class(const JsonObject& object, const Architecture& architecture) {
+  const Json* classes = object.find("architectures");
+  if (classes == nullptr) return {};
+  if (classes->is_array() && classes->size() == 1 && (*classes)[0] == architecture.class_name) {
+    return {};
+  }
+  const bool single = classes->is_array() && classes->size() == 1;
+  return fail(ErrorCode::unsupported, "{}: 'architectures' is {}, expected [\"{}\"]",
+              object.where(),
+              single ? fmt::format("[{}]", describe((*classes)[0])) : describe(*classes),
+              architecture.class_name);
+}
+
+Result<std::string> parse_architecture(const JsonObject& object) {
+  TRY(std::string name, object.get_string("model_type"));
+  std::string known;
+  for (const Architecture& architecture : kArchitectures) {
+    if (architecture.model_type == name) {
+      CHECK_OK(check_class(object, architecture));
+      return name;
+    }
+    known += known.empty() ? "" : ", ";
+    known += architecture.model_type;
+  }
+  return fail(ErrorCode::unsupported,
+              "{}: 'model_type' is '{}', which is not supported (supported: {})", object.where(),
+              printable(name), known);
+}
+
+/// Absent in old files, where it means model_dim / n_heads.
+Result<uint32_t> parse_head_dim(const JsonObject& object, uint32_t model_dim, uint32_t n_heads) {
+  TRY(const auto given, find_u32_in(object, "head_dim", 2, kMaxHeadDim));
+  if (!given && model_dim % n_heads != 0) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'hidden_size' is {}, expected a multiple of num_attention_heads ({})",
+                object.where(), model_dim, n_heads);
+  }
+  const uint32_t head_dim = given.value_or(model_dim / n_heads);
+  if (head_dim % 2 == 0 && head_dim > 0 && head_dim <= kMaxHeadDim) return head_dim;
+  return fail(ErrorCode::bad_format, "{}: 'head_dim' is {}, expected an even number up to {}",
+              object.where(), head_dim, kMaxHeadDim);
+}
+
+Result<void> parse_sizes(const JsonObject& object, Config& config) {
+  TRY(config.model_dim, get_u32_in(object, "hidden_size", 1, kMaxModelDim));
+  TRY(config.ffn_dim, get_u32_in(object, "intermediate_size", 1, kMaxFfnDim));
+  TRY(config.n_layers, get_u32_in(object, "num_hidden_layers", 1, kMaxLayers));
+  TRY(config.n_heads, get_u32_in(object, "num_attention_heads", 1, kMaxHeads));
+  TRY(config.vocab_size, get_u32_in(object, "vocab_size", 1, kMaxVocabSize));
+  TRY(config.max_seq_len, get_u32_in(object, "max_position_embeddings", 1, kMaxSeqLen));
+  TRY(const auto n_kv_heads, find_u32_in(object, "num_key_value_heads", 1, kMaxHeads));
+  config.n_kv_heads = n_kv_heads.value_or(config.n_heads);
+  if (config.n_heads % config.n_kv_heads != 0) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'num_key_value_heads' is {}, expected a divisor of num_attention_heads ({})",
+                object.where(), config.n_kv_heads, config.n_heads);
+  }
+  TRY(config.head_dim, parse_head_dim(object, config.model_dim, config.n_heads));
+  return {};
+}
+
+Result<void> parse_special_ids(const JsonObject& object, Config& config) {
+  TRY(config.eos_ids, find_ids(object, "eos_token_id"));
+  TRY(config.bos_id, object.find_u32("bos_token_id"));
+  for (const uint32_t id : config.eos_ids) {
+    if (id < config.vocab_size) continue;
+    return fail(ErrorCode::bad_format,
+                "{}: 'eos_token_id' is {}, expected less than vocab_size ({})", object.where(), id,
+                config.vocab_size);
+  }
+  if (config.bos_id && *config.bos_id >= config.vocab_size) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'bos_token_id' is {}, expected less than vocab_size ({})", object.where(),
+                *config.bos_id, config.vocab_size);
+  }
+  return {};
+}
+
+Result<Config> parse_llama(const JsonObject& object) {
+  CHECK_OK(check_only_values(object, kLlamaOnly));
+  Config config;
+  CHECK_OK(parse_sizes(object, config));
+  TRY(config.norm_eps, get_float_in(object, "rms_norm_eps", kNormEps));
+  TRY(const auto tied, object.find_bool("tie_word_embeddings"));
+  config.tied_embeddings = tied.value_or(false);
+  TRY(config.rope, parse_rope(object, config.head_dim));
+  CHECK_OK(parse_special_ids(object, config));
+  return config;
+}
+
+}  // namespace
+
+uint64_t Config::kv_bytes_per_token(DType kv) const {
+  return uint64_t{2} * n_layers * kv_dim() * dtype_bytes(kv);
+}
+
+uint64_t Config::weight_count() const {
+  const uint64_t dim = model_dim;
+  const uint64_t attention = dim * (2 * uint64_t{q_dim()} + 2 * uint64_t{kv_dim()});
+  const uint64_t ffn = 3 * dim * ffn_dim;
+  const uint64_t norms = 2 * dim;
+  const uint64_t embedding = vocab_size * dim;
+  const uint64_t output = tied_embeddings ? 0 : embedding;
+  return embedding + n_layers * (attention + ffn + norms) + dim + output;
+}
+
+Result<Config> parse_config(std::string_view json, std::string where) {
+  TRY(const Json root, parse_json(json, where));
+  TRY(const JsonObject object, JsonObject::from(root, std::move(where)));
+  TRY(std::string architecture, parse_architecture(object));
+  TRY(Config config, parse_llama(object));
+  config.architecture = std::move(architecture);
+  return config;
+}
+
+Result<Config> load_config(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  TRY(const std::string text, read_text_file(path, kMaxConfigBytes));
+  return parse_config(text, path);
+}
+
+}  // namespace handloom::formats

@@ -1,0 +1,137 @@
+#include "formats/rope.h"
+
+#include "formats/fields.h"
+#include "formats/names.h"
+
+#include <array>
+#include <cmath>
+#include <numbers>
+
+namespace handloom::formats {
+namespace {
+
+constexpr float kDefaultTheta = 10000.0f;  // what a Llama config without the key means
+constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
+constexpr Range kFactor{.low = 1, .high = 1e6};
+constexpr Range kFreqFactor{.low = 0, .high = 1e6, .low_open = true};
+constexpr uint32_t kMaxOriginalSeqLen = 1u << 24;
+constexpr std::array kScalings = {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3};
+
+/// `rope_type`, or `type` in older files.
+Result<RopeScaling> parse_scaling_type(const JsonObject& object) {
+  TRY(std::optional<std::string> name, object.find_string("rope_type"));
+  if (!name) {
+    TRY(name, object.find_string("type"));
+  }
+  if (!name) {
+    return fail(ErrorCode::bad_format, "{}: 'rope_type' is missing, expected a string",
+                object.where());
+  }
+  for (const RopeScaling scaling : kScalings) {
+    if (to_string(scaling) == *name) return scaling;
+  }
+  return fail(
+      ErrorCode::unsupported,
+      "{}: 'rope_type' is '{}', which is not supported (supported: default, linear, llama3)",
+      object.where(), printable(*name));
+}
+
+Result<void> parse_llama3(const JsonObject& object, Rope& rope) {
+  TRY(rope.low_freq_factor, get_float_in(object, "low_freq_factor", kFreqFactor));
+  TRY(rope.high_freq_factor, get_float_in(object, "high_freq_factor", kFreqFactor));
+  TRY(rope.original_max_seq_len,
+      get_u32_in(object, "original_max_position_embeddings", 1, kMaxOriginalSeqLen));
+  if (rope.high_freq_factor > rope.low_freq_factor) return {};
+  return fail(ErrorCode::bad_format,
+              "{}: 'high_freq_factor' is {}, expected more than low_freq_factor ({})",
+              object.where(), rope.high_freq_factor, rope.low_freq_factor);
+}
+
+Result<void> parse_scaling(const JsonObject& object, Rope& rope) {
+  TRY(rope.scaling, parse_scaling_type(object));
+  if (rope.scaling != RopeScaling::none) {
+    TRY(rope.factor, get_float_in(object, "factor", kFactor));
+  }
+  if (rope.scaling == RopeScaling::llama3) CHECK_OK(parse_llama3(object, rope));
+  return {};
+}
+
+/// Transformers 4: rope_theta and rope_scaling, each of which may be absent or null.
+Result<Rope> parse_flat(const JsonObject& config, Rope rope) {
+  TRY(const auto theta, find_float_in(config, "rope_theta", kTheta));
+  rope.theta = theta.value_or(rope.theta);
+  if (config.has("rope_scaling")) {
+    TRY(const JsonObject scaling, config.get_object("rope_scaling"));
+    CHECK_OK(parse_scaling(scaling, rope));
+  }
+  return rope;
+}
+
+/// Transformers 5: everything in rope_parameters.
+Result<Rope> parse_nested(const JsonObject& config, Rope rope) {
+  TRY(const JsonObject object, config.get_object("rope_parameters"));
+  TRY(rope.theta, get_float_in(object, "rope_theta", kTheta));
+  TRY(const auto partial, object.find_number("partial_rotary_factor"));
+  if (partial && *partial != 1) {
+    return fail(ErrorCode::unsupported, "{}: 'partial_rotary_factor' is {}, only 1.0 is supported",
+                object.where(), *partial);
+  }
+  CHECK_OK(parse_scaling(object, rope));
+  return rope;
+}
+
+/// Stretches long wavelengths and blends the middle ones, as transformers'
+/// _compute_llama3_parameters does.
+float llama3_scaled(const Rope& rope, float freq) {
+  const auto original = static_cast<float>(rope.original_max_seq_len);
+  const float wavelength = static_cast<float>(2 * std::numbers::pi) / freq;
+  if (wavelength < original / rope.high_freq_factor) return freq;
+  if (wavelength > original / rope.low_freq_factor) return freq / rope.factor;
+  const float kept = (original / wavelength - rope.low_freq_factor) /
+                     (rope.high_freq_factor - rope.low_freq_factor);
+  return (1.0f - kept) * freq / rope.factor + kept * freq;
+}
+
+}  // namespace
+
+std::string_view to_string(RopeScaling scaling) {
+  switch (scaling) {
+    case RopeScaling::none: return "default";
+    case RopeScaling::linear: return "linear";
+    case RopeScaling::llama3: return "llama3";
+  }
+  return "unknown";
+}
+
+std::vector<float> Rope::inv_freq() const {
+  std::vector<float> freqs(dim / 2);
+  for (uint32_t i = 0; i < freqs.size(); ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dim);
+    const float power = static_cast<float>(std::pow(double{theta}, double{exponent}));
+    const float freq = 1.0f / power;
+    switch (scaling) {
+      case RopeScaling::none: freqs[i] = freq; break;
+      case RopeScaling::linear: freqs[i] = freq / factor; break;
+      case RopeScaling::llama3: freqs[i] = llama3_scaled(*this, freq); break;
+    }
+  }
+  return freqs;
+}
+
+Result<Rope> parse_rope(const JsonObject& config, uint32_t dim) {
+  const Rope unscaled{.theta = kDefaultTheta, .dim = dim};
+  TRY(const Rope flat, parse_flat(config, unscaled));
+  if (!config.has("rope_parameters")) return flat;
+  TRY(const Rope nested, parse_nested(config, unscaled));
+  // A file may speak both dialects, but not contradict itself.
+  const bool same_theta = !config.has("rope_theta") || flat.theta == nested.theta;
+  Rope flat_scaling = flat;
+  flat_scaling.theta = nested.theta;
+  if (same_theta && (!config.has("rope_scaling") || flat_scaling == nested)) return nested;
+  return fail(ErrorCode::bad_format,
+              "{}: 'rope_parameters' contradicts 'rope_theta' or 'rope_scaling', expected the same "
+              "values in both",
+              config.where());
+}
+
+}  // namespace handloom::formats

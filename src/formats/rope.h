@@ -1,0 +1,12 @@
+// The rotary embedding's part of config.json.
+#pragma once
+
+#include "base/json.h"
+#include "formats/config.h"
+
+namespace handloom::formats {
+
+/// The Rope that a config.json of either dialect describes, for heads of `dim` dimensions.
+Result<Rope> parse_rope(const JsonObject& config, uint32_t dim);
+
+}  // namespace handloom::formats

@@ -1,0 +1,356 @@
+#include "formats/safetensors.h"
+
+#include "base/json.h"
+#include "formats/names.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <filesystem>
+#include <limits>
+#include <optional>
+
+namespace handloom::formats {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "tensor bytes are used as they lie");
+
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
+constexpr std::string_view kSingleFile = "model.safetensors";
+constexpr std::string_view kIndexFile = "model.safetensors.index.json";
+
+struct FileDType {
+  std::string_view name;
+  DType dtype;
+};
+constexpr std::array kFileDTypes = {
+    FileDType{"F32", DType::f32}, FileDType{"F16", DType::f16}, FileDType{"BF16", DType::bf16},
+    FileDType{"I64", DType::i64}, FileDType{"I32", DType::i32}, FileDType{"U32", DType::u32},
+    FileDType{"U8", DType::u8},
+};
+
+/// A tensor whose offsets have not been compared with the others' and the file's yet.
+struct Entry {
+  TensorInfo tensor;
+  uint64_t begin = 0, end = 0;  // within the data that follows the header
+};
+
+/// What the first bytes say the file is instead, for the cases people run into. Read as a header
+/// length, each of these beginnings is far beyond the limit.
+std::optional<std::string_view> other_kind(std::string_view text) {
+  struct Kind {
+    std::string_view magic, name;
+  };
+  static constexpr std::array kKinds = {
+      Kind{"GGUF", "a GGUF file"},
+      Kind{"PK\x03\x04", "a zip archive (a PyTorch .bin or .pt file, perhaps)"},
+      Kind{"\x80\x02", "a Python pickle (an old PyTorch file, perhaps)"},
+      Kind{"\x80\x03", "a Python pickle (an old PyTorch file, perhaps)"},
+      Kind{"\x80\x04", "a Python pickle (an old PyTorch file, perhaps)"},
+      Kind{"version https://git-lfs", "a git-lfs pointer; fetch the file itself with git lfs pull"},
+      Kind{"\x93NUMPY", "a NumPy array"},
+      Kind{"{", "a text file that begins like JSON"},
+      Kind{"<", "a text file that begins like HTML"},
+  };
+  for (const Kind& kind : kKinds) {
+    if (text.starts_with(kind.magic)) return kind.name;
+  }
+  return std::nullopt;
+}
+
+/// The JSON text of the header. It begins at byte 8 and the data follows it.
+Result<std::string_view> find_header(std::span<const std::byte> bytes, const std::string& where) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.size() < 8) {
+    return fail(ErrorCode::bad_format,
+                "{}: is {} bytes long, expected a safetensors file of at least 10", where,
+                text.size());
+  }
+  uint64_t length = 0;
+  for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(text[i]);
+  if (length <= kMaxHeaderBytes && length <= text.size() - 8) return text.substr(8, length);
+
+  if (length > kMaxHeaderBytes) {
+    if (const auto kind = other_kind(text)) {
+      return fail(ErrorCode::unsupported, "{}: is {}, expected a safetensors file", where, *kind);
+    }
+    return fail(ErrorCode::bad_format,
+                "{}: header length is {} bytes, expected at most {}; is it a safetensors file?",
+                where, length, kMaxHeaderBytes);
+  }
+  return fail(ErrorCode::bad_format,
+              "{}: is {} bytes, the header alone promises {}; the file is cut short or is not "
+              "safetensors",
+              where, text.size(), 8 + length);
+}
+
+Result<std::vector<uint64_t>> get_u64_list(const JsonObject& object, std::string_view key) {
+  const Json* list = object.find(key);
+  if (list == nullptr || !list->is_array()) {
+    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of whole numbers",
+                object.where(), key, list == nullptr ? "missing" : describe(*list));
+  }
+  std::vector<uint64_t> numbers;
+  for (const Json& item : *list) {
+    if (!item.is_number_unsigned()) {
+      return fail(ErrorCode::bad_format, "{}: '{}' holds {}, expected whole numbers",
+                  object.where(), key, describe(item));
+    }
+    numbers.push_back(item.get<uint64_t>());
+  }
+  return numbers;
+}
+
+Result<DType> get_dtype(const JsonObject& object) {
+  TRY(const std::string name, object.get_string("dtype"));
+  std::string supported;
+  for (const FileDType& known : kFileDTypes) {
+    if (known.name == name) return known.dtype;
+    supported += supported.empty() ? "" : ", ";
+    supported += known.name;
+  }
+  return fail(ErrorCode::unsupported, "{}: has type {}, which is not supported (supported: {})",
+              object.where(), printable(name), supported);
+}
+
+Result<Shape> to_shape(const std::vector<uint64_t>& dims, const std::string& where) {
+  if (dims.size() > Shape::kMaxRank) {
+    return fail(ErrorCode::unsupported, "{}: has {} dimensions, expected at most {}", where,
+                dims.size(), Shape::kMaxRank);
+  }
+  std::vector<uint32_t> narrow;
+  for (const uint64_t dim : dims) {
+    constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
+    if (dim > kMax) {
+      return fail(ErrorCode::unsupported, "{}: has a dimension of {}, expected at most {}", where,
+                  dim, kMax);
+    }
+    narrow.push_back(static_cast<uint32_t>(dim));
+  }
+  return Shape(narrow);
+}
+
+Result<Entry> parse_entry(const std::string& name, const Json& value, const std::string& file) {
+  const std::string where = fmt::format("{}: tensor '{}'", file, printable(name));
+  TRY(const JsonObject object, JsonObject::from(value, where));
+  TRY(const DType dtype, get_dtype(object));
+  TRY(const std::vector<uint64_t> dims, get_u64_list(object, "shape"));
+  TRY(const Shape shape, to_shape(dims, where));
+  TRY(const std::vector<uint64_t> offsets, get_u64_list(object, "data_offsets"));
+  if (offsets.size() != 2) {
+    return fail(ErrorCode::bad_format, "{}: 'data_offsets' has {} numbers, expected 2", where,
+                offsets.size());
+  }
+  const uint64_t begin = offsets[0], end = offsets[1];
+  if (begin > end || end > kMaxFileBytes) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'data_offsets' are [{}, {}], expected a begin and an end within the file",
+                where, begin, end);
+  }
+  const std::optional<uint64_t> size = tensor_bytes(dtype, dims);
+  if (!size) {
+    return fail(ErrorCode::bad_format, "{}: {} {} is larger than any file", where, to_string(dtype),
+                to_string(shape));
+  }
+  if (end - begin != *size) {
+    return fail(ErrorCode::bad_format, "{}: has {} bytes, expected {} for {} {}", where,
+                end - begin, *size, to_string(dtype), to_string(shape));
+  }
+  return Entry{.tensor = {.name = name, .dtype = dtype, .shape = shape, .bytes = {}},
+               .begin = begin,
+               .end = end};
+}
+
+/// The format's metadata is a map from text to text; handloom reads none of it.
+Result<void> check_metadata(const Json& value, const std::string& file) {
+  TRY(const JsonObject object, JsonObject::from(value, file + ": '__metadata__'"));
+  for (const auto& [key, text] : value.items()) {
+    if (text.is_string()) continue;
+    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a string", object.where(),
+                printable(key), describe(text));
+  }
+  return {};
+}
+
+Result<std::vector<Entry>> parse_entries(std::string_view header, const std::string& where) {
+  TRY(const Json root, parse_json(header, where + ": header"));
+  CHECK_OK(JsonObject::from(root, where + ": header"));
+  std::vector<Entry> entries;
+  for (const auto& [name, value] : root.items()) {
+    if (name == "__metadata__") {
+      CHECK_OK(check_metadata(value, where));
+      continue;
+    }
+    TRY(Entry entry, parse_entry(name, value, where));
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+/// Requires that the tensors, in the order of their offsets, cover the data exactly. A name given
+/// twice is found here too: JSON keeps the last of the two, and the first leaves a hole.
+Result<void> check_layout(std::vector<Entry>& entries, uint64_t file_size, uint64_t data_size,
+                          const std::string& where) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  uint64_t covered = 0;
+  const Entry* previous = nullptr;
+  for (const Entry& entry : entries) {
+    const std::string name = printable(entry.tensor.name);
+    if (entry.begin < covered) {
+      return fail(ErrorCode::bad_format,
+                  "{}: tensor '{}' begins at {}, inside tensor '{}', which ends at {}", where, name,
+                  entry.begin, printable(previous->tensor.name), covered);
+    }
+    if (entry.begin > covered) {
+      return fail(ErrorCode::bad_format,
+                  "{}: tensor '{}' begins at {}, expected {}; the format forbids holes", where,
+                  name, entry.begin, covered);
+    }
+    covered = entry.end;
+    previous = &entry;
+  }
+  if (covered == data_size) return {};
+  const uint64_t promised = file_size - data_size + covered;
+  if (covered > data_size) {
+    return fail(ErrorCode::bad_format,
+                "{}: is {} bytes, the header promises {}; the file is cut short", where, file_size,
+                promised);
+  }
+  return fail(ErrorCode::bad_format,
+              "{}: is {} bytes, the header promises {}; {} bytes at the end belong to no tensor",
+              where, file_size, promised, data_size - covered);
+}
+
+/// One file's tensors, sorted by name.
+Result<std::vector<TensorInfo>> parse_tensors(std::span<const std::byte> bytes,
+                                              const std::string& where) {
+  TRY(const std::string_view header, find_header(bytes, where));
+  TRY(std::vector<Entry> entries, parse_entries(header, where));
+  const auto data = bytes.subspan(8 + header.size());
+  CHECK_OK(check_layout(entries, bytes.size(), data.size(), where));
+  std::vector<TensorInfo> tensors;
+  tensors.reserve(entries.size());
+  for (Entry& entry : entries) {
+    entry.tensor.bytes = data.subspan(entry.begin, entry.end - entry.begin);
+    tensors.push_back(std::move(entry.tensor));
+  }
+  std::ranges::sort(tensors, {}, &TensorInfo::name);
+  return tensors;
+}
+
+using NamesByShard = std::map<std::string, std::vector<std::string>>;
+
+/// A shard lies beside its index: anything that could lead elsewhere is refused.
+bool is_plain_file_name(std::string_view name) {
+  const bool plain = std::ranges::none_of(name, [](char c) {
+    return c == '/' || c == '\\' || c == ':' || static_cast<unsigned char>(c) < 0x20;
+  });
+  return plain && !name.empty() && name != "." && name != "..";
+}
+
+Result<NamesByShard> parse_index(std::string_view text, const std::string& where) {
+  TRY(const Json root, parse_json(text, where));
+  TRY(const JsonObject object, JsonObject::from(root, where));
+  CHECK_OK(object.get_object("weight_map"));
+  NamesByShard shards;
+  for (const auto& [name, shard] : object.find("weight_map")->items()) {
+    if (!shard.is_string() || !is_plain_file_name(shard.get_ref<const std::string&>())) {
+      return fail(ErrorCode::bad_format,
+                  "{}: weight_map: '{}' is {}, expected the name of a file in the same folder",
+                  where, printable(name), describe(shard));
+    }
+    shards[shard.get<std::string>()].push_back(name);
+  }
+  if (shards.empty()) {
+    return fail(ErrorCode::bad_format, "{}: 'weight_map' is empty, expected at least one tensor",
+                where);
+  }
+  return shards;
+}
+
+const TensorInfo* find_in(std::span<const TensorInfo> tensors, std::string_view name) {
+  const auto it = std::ranges::lower_bound(tensors, name, {}, &TensorInfo::name);
+  return it != tensors.end() && it->name == name ? &*it : nullptr;
+}
+
+}  // namespace
+
+std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> dims) {
+  if (std::ranges::find(dims, uint64_t{0}) != dims.end()) return 0;
+  uint64_t size = dtype_bytes(dtype);
+  for (const uint64_t dim : dims) {
+    if (__builtin_mul_overflow(size, dim, &size)) return std::nullopt;
+  }
+  return size <= kMaxFileBytes ? std::optional(size) : std::nullopt;
+}
+
+Checkpoint::Checkpoint(std::string where, std::vector<MappedFile> files,
+                       std::vector<TensorInfo> tensors)
+    : where_(std::move(where)), files_(std::move(files)), tensors_(std::move(tensors)) {}
+
+Result<Checkpoint> Checkpoint::parse(std::span<const std::byte> bytes, std::string where) {
+  TRY(std::vector<TensorInfo> tensors, parse_tensors(bytes, where));
+  return Checkpoint(std::move(where), {}, std::move(tensors));
+}
+
+Result<Checkpoint> Checkpoint::open(const std::string& folder_or_file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder_or_file, ignored)) return open_file(folder_or_file);
+  const std::string single = fmt::format("{}/{}", folder_or_file, kSingleFile);
+  if (file_exists(single)) return open_file(single);
+  const std::string index = fmt::format("{}/{}", folder_or_file, kIndexFile);
+  if (file_exists(index)) return open_index(folder_or_file, index);
+  return fail(ErrorCode::not_found, "{}: holds neither {} nor {}", folder_or_file, kSingleFile,
+              kIndexFile);
+}
+
+Result<Checkpoint> Checkpoint::open_file(const std::string& path) {
+  TRY(MappedFile file, MappedFile::open(path));
+  TRY(std::vector<TensorInfo> tensors, parse_tensors(file.bytes(), path));
+  std::vector<MappedFile> files;
+  files.push_back(std::move(file));
+  return Checkpoint(path, std::move(files), std::move(tensors));
+}
+
+Result<Checkpoint> Checkpoint::open_index(const std::string& folder,
+                                          const std::string& index_path) {
+  TRY(const std::string text, read_text_file(index_path, kMaxHeaderBytes));
+  TRY(const NamesByShard shards, parse_index(text, index_path));
+  std::vector<MappedFile> files;
+  std::vector<TensorInfo> tensors;
+  for (const auto& [shard, names] : shards) {
+    const std::string path = fmt::format("{}/{}", folder, shard);
+    if (!file_exists(path)) {
+      return fail(ErrorCode::not_found, "{}: names shard '{}', which is missing from the folder",
+                  index_path, shard);
+    }
+    TRY(MappedFile file, MappedFile::open(path));
+    TRY(std::vector<TensorInfo> in_shard, parse_tensors(file.bytes(), path));
+    for (const std::string& name : names) {
+      const TensorInfo* tensor = find_in(in_shard, name);
+      if (tensor == nullptr) {
+        return fail(ErrorCode::bad_format, "{}: places tensor '{}' in '{}', which lacks it",
+                    index_path, printable(name), shard);
+      }
+      tensors.push_back(*tensor);
+    }
+    files.push_back(std::move(file));
+  }
+  std::ranges::sort(tensors, {}, &TensorInfo::name);
+  return Checkpoint(index_path, std::move(files), std::move(tensors));
+}
+
+const TensorInfo* Checkpoint::find(std::string_view name) const { return find_in(tensors_, name); }
+
+Result<const TensorInfo*> Checkpoint::get(std::string_view name) const {
+  if (const TensorInfo* tensor = find(name)) return tensor;
+  std::vector<std::string_view> names;
+  for (const TensorInfo& tensor : tensors_) names.push_back(tensor.name);
+  return fail(ErrorCode::not_found, "{}: has no tensor '{}' among its {}{}", where_,
+              printable(name), names.size(), suggestion(name, names));
+}
+
+}  // namespace handloom::formats
