@@ -1,0 +1,71 @@
+// The Backend over Dawn. Errors come in through callbacks on this thread, whenever Dawn is called.
+#pragma once
+
+#include "gpu/backend.h"
+#include "gpu/dawn_adapters.h"
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace handloom::gpu {
+
+class DawnBackend final : public Backend {
+ public:
+  static Result<std::unique_ptr<DawnBackend>> open(std::string_view choice);
+  ~DawnBackend() override;
+
+  const AdapterInfo& adapter() const override { return info_; }
+  Id create_buffer(std::string_view label, uint64_t bytes, BufferUse use) override;
+  void destroy_buffer(Id buffer) override;
+  void write_buffer(Id buffer, uint64_t offset, std::span<const std::byte> bytes) override;
+  Id create_pipeline(std::string_view label, const Kernel& kernel,
+                     std::span<const Constant> constants) override;
+  Id create_bind_group(std::string_view label, Id pipeline,
+                       std::span<const BufferRange> bindings) override;
+  void destroy_bind_group(Id bind_group) override;
+  void submit(std::string_view label, std::span<const Command> commands) override;
+  void start_map(Id buffer, uint64_t bytes) override;
+  bool is_mapped(Id buffer) override;
+  void finish_map(Id buffer, std::span<std::byte> out) override;
+  std::optional<Error> take_error() override;
+  void lose_device() override;
+
+  /// Native only: blocks until a started map is over, one way or the other.
+  void wait_for_map(Id buffer);
+
+ private:
+  struct Pipeline {
+    wgpu::ComputePipeline pipeline;
+    wgpu::BindGroupLayout layout;
+    std::vector<bool> is_uniform;
+  };
+  struct Mapping {
+    wgpu::Future future;
+    bool done = false;
+    bool succeeded = false;
+  };
+
+  DawnBackend() = default;
+  Result<void> open_device(const wgpu::Adapter& adapter);
+  void keep_error(ErrorCode code, std::string message);
+  void push_scopes() const;
+  void pop_scopes(std::string where);
+  wgpu::ShaderModule compile(const Kernel& kernel);
+  void poll_map(Id buffer, uint64_t timeout_ns);
+
+  std::unique_ptr<dawn::native::Instance> instance_;  // first in, last out
+  AdapterInfo info_;
+  wgpu::Device device_;
+  wgpu::Queue queue_;
+  Id next_id_ = 1;
+  std::unordered_map<Id, wgpu::Buffer> buffers_;
+  std::unordered_map<Id, Pipeline> pipelines_;
+  std::unordered_map<Id, wgpu::BindGroup> bind_groups_;
+  std::unordered_map<Id, Mapping> mappings_;
+  std::optional<Error> error_;
+  bool lost_ = false;
+};
+
+}  // namespace handloom::gpu

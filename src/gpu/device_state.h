@@ -1,0 +1,30 @@
+// What a Device shares with its buffers and readbacks, so that the order of their ends is free.
+#pragma once
+
+#include "gpu/device.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace handloom::gpu {
+
+class DeviceState {
+ public:
+  explicit DeviceState(std::unique_ptr<Backend> b) : backend(std::move(b)) {}
+
+  uint64_t& used(MemoryKind kind);
+  /// A readback buffer of at least `bytes`, from the pool or new.
+  Id borrow_readback(uint64_t bytes);
+  void return_readback(Id buffer);
+
+  std::unique_ptr<Backend> backend;
+  MemoryUse memory;
+  std::map<std::string, Id> pipelines;         // by kernel name and constants
+  std::multimap<uint64_t, Id> idle_readbacks;  // by size
+  std::map<Id, uint64_t> readback_bytes;
+  std::optional<Error> lost;  // once lost, every later call says so
+};
+
+}  // namespace handloom::gpu

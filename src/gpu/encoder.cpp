@@ -1,0 +1,169 @@
+#include "gpu/encoder.h"
+
+#include "gpu/device_state.h"
+
+#include <fmt/ranges.h>
+
+namespace handloom::gpu {
+namespace {
+
+constexpr uint64_t kUniformAlignment = 256;  // WebGPU's default minUniformBufferOffsetAlignment
+
+std::string describe_params(const Kernel& kernel, std::span<const std::byte> bytes) {
+  std::vector<std::string> parts;
+  for (const KernelParam& p : kernel.params) {
+    uint32_t word = 0;
+    std::memcpy(&word, bytes.data() + p.offset, sizeof word);
+    parts.push_back(p.is_float ? fmt::format("{}={:.6g}", p.name, std::bit_cast<float>(word))
+                               : fmt::format("{}={}", p.name, word));
+  }
+  return fmt::format("{}", fmt::join(parts, " "));
+}
+
+std::string describe_constants(std::span<const Constant> constants) {
+  std::vector<std::string> parts;
+  for (const Constant& c : constants) parts.push_back(fmt::format("{}={}", c.name, c.value));
+  return fmt::format("{}", fmt::join(parts, " "));
+}
+
+BufferRange range_of(const Tensor& tensor) {
+  return {tensor.buffer->id(), tensor.offset, tensor.bytes()};
+}
+
+}  // namespace
+
+Recording::Recording(Recording&&) noexcept = default;
+
+Recording& Recording::operator=(Recording&& other) noexcept {
+  std::swap(label_, other.label_);
+  std::swap(commands_, other.commands_);
+  std::swap(plan_, other.plan_);
+  std::swap(state_, other.state_);
+  std::swap(bind_groups_, other.bind_groups_);
+  std::swap(params_buffer_, other.params_buffer_);
+  std::swap(params_bytes_, other.params_bytes_);
+  return *this;
+}
+
+Recording::~Recording() {
+  if (!state_) return;
+  for (const Id id : bind_groups_) state_->backend->destroy_bind_group(id);
+  if (params_bytes_ > 0) {
+    state_->backend->destroy_buffer(params_buffer_);
+    state_->memory.other -= params_bytes_;
+  }
+}
+
+Encoder::Encoder(Device& device, std::string label, StageTap tap)
+    : device_(device), features_(device.adapter().features), tap_(std::move(tap)) {
+  recording_.label_ = std::move(label);
+  recording_.state_ = device.state_;
+}
+
+void Encoder::dispatch(Dispatch dispatch) {
+  const Kernel& kernel = dispatch.kernel;
+  const size_t n_uniform = kernel.params_bytes > 0 ? 1 : 0;
+  if (dispatch.bindings.size() + n_uniform != kernel.bindings.size() ||
+      dispatch.params.bytes().size() != kernel.params_bytes) {
+    return fail(fmt::format("{}: is given {} tensors and {} bytes of params, expected {} and {}",
+                            kernel.name, dispatch.bindings.size(), dispatch.params.bytes().size(),
+                            kernel.bindings.size() - n_uniform, kernel.params_bytes));
+  }
+  const uint32_t most = device_.adapter().limits.max_workgroups;
+  for (const uint32_t n : dispatch.workgroups) {
+    if (n == 0 || n > most) {
+      return fail(fmt::format("{}: grid dimension is {}, expected 1 to {}", kernel.name, n, most));
+    }
+  }
+  if (dispatch.bytes == 0) {
+    for (const Tensor& t : dispatch.bindings) dispatch.bytes += t.bytes();
+  }
+  add_plan_entry(dispatch);
+  const auto [x, y, z] = dispatch.workgroups;
+  dispatch_commands_.push_back(recording_.commands_.size());
+  recording_.commands_.push_back(
+      {.pipeline = device_.pipeline(kernel, dispatch.constants), .workgroups = {x, y, z}});
+  dispatches_.push_back(std::move(dispatch));
+}
+
+void Encoder::copy(const Tensor& from, const Tensor& to) {
+  if (from.bytes() != to.bytes()) {
+    return fail(fmt::format("copy: '{}' has {} bytes, '{}' has {}", from.name, from.bytes(),
+                            to.name, to.bytes()));
+  }
+  recording_.commands_.push_back(
+      {.kind = Command::Kind::copy, .from = range_of(from), .to = range_of(to)});
+  PlanEntry entry{.index = static_cast<uint32_t>(recording_.plan_.size()), .kernel = "copy"};
+  for (const Tensor* t : {&from, &to}) {
+    entry.bindings.push_back({.name = t == &from ? "from" : "to",
+                              .tensor = t->name,
+                              .dtype = std::string(to_string(t->dtype)),
+                              .shape = to_string(t->shape),
+                              .written = t == &to});
+  }
+  entry.bytes = 2 * from.bytes();
+  recording_.plan_.push_back(std::move(entry));
+}
+
+void Encoder::stage(std::string_view name, const Tensor& tensor) {
+  if (tap_) tap_(*this, name, tensor);
+}
+
+void Encoder::fail(std::string message) {
+  if (failure_.empty()) failure_ = std::move(message);
+}
+
+void Encoder::add_plan_entry(const Dispatch& dispatch) {
+  PlanEntry entry{.index = static_cast<uint32_t>(recording_.plan_.size()),
+                  .kernel = std::string(dispatch.kernel.name),
+                  .constants = describe_constants(dispatch.constants),
+                  .params = describe_params(dispatch.kernel, dispatch.params.bytes()),
+                  .bytes = dispatch.bytes};
+  for (size_t i = 0; i < dispatch.bindings.size(); ++i) {
+    const Tensor& t = dispatch.bindings[i];
+    const KernelBinding& b = dispatch.kernel.bindings[i];
+    entry.bindings.push_back({.name = std::string(b.name),
+                              .tensor = t.name,
+                              .dtype = std::string(to_string(t.dtype)),
+                              .shape = to_string(t.shape),
+                              .written = b.access != Access::read});
+  }
+  std::copy(dispatch.workgroups.begin(), dispatch.workgroups.end(), entry.workgroups);
+  recording_.plan_.push_back(std::move(entry));
+}
+
+Result<Recording> Encoder::finish() {
+  if (!failure_.empty()) return handloom::fail(ErrorCode::internal, "{}", failure_);
+  Backend& backend = device_.backend();
+
+  std::vector<std::byte> params;
+  std::vector<uint64_t> params_offsets;
+  for (const Dispatch& d : dispatches_) {
+    params_offsets.push_back(params.size());
+    params.insert(params.end(), d.params.bytes().begin(), d.params.bytes().end());
+    params.resize((params.size() + kUniformAlignment - 1) / kUniformAlignment * kUniformAlignment);
+  }
+  if (!params.empty()) {
+    recording_.params_bytes_ = params.size();
+    recording_.state_->memory.other += params.size();
+    recording_.params_buffer_ =
+        backend.create_buffer(recording_.label_ + " params", params.size(), BufferUse::uniform);
+    backend.write_buffer(recording_.params_buffer_, 0, params);
+  }
+
+  std::vector<BufferRange> ranges;
+  for (size_t i = 0; i < dispatches_.size(); ++i) {
+    const Dispatch& d = dispatches_[i];
+    ranges.clear();
+    for (const Tensor& t : d.bindings) ranges.push_back(range_of(t));
+    if (d.kernel.params_bytes > 0) {
+      ranges.push_back({recording_.params_buffer_, params_offsets[i], d.kernel.params_bytes});
+    }
+    Command& command = recording_.commands_[dispatch_commands_[i]];
+    command.bind_group = backend.create_bind_group(d.kernel.name, command.pipeline, ranges);
+    recording_.bind_groups_.push_back(command.bind_group);
+  }
+  return std::move(recording_);
+}
+
+}  // namespace handloom::gpu

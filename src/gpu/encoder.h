@@ -1,0 +1,100 @@
+// Encoder: ops record named dispatches into it. Recording: the finished list, to submit as often as
+// wanted, to print as a plan, to walk for a dump. Only buffer contents change between submits.
+#pragma once
+
+#include "base/result.h"
+#include "gpu/device.h"
+#include "gpu/kernel.h"
+#include "gpu/tensor.h"
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace handloom::gpu {
+
+/// The bytes of a kernel's Params struct, as tools/embed_wgsl emits it.
+class Params {
+ public:
+  Params() = default;
+  template <class Struct>
+  Params(const Struct& values) : bytes_(sizeof(Struct)) {  // NOLINT: meant to convert
+    std::memcpy(bytes_.data(), &values, sizeof(Struct));
+  }
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+struct Dispatch {
+  const Kernel& kernel;
+  std::vector<Tensor> bindings;  // in the kernel's order; its params are not among them
+  Params params = {};
+  std::vector<Constant> constants = {};
+  std::array<uint32_t, 3> workgroups = {1, 1, 1};
+  uint64_t bytes = 0;  // moved to or from memory; 0: the sum of all bindings
+};
+
+/// A list of dispatches and copies with everything they need on the GPU, made once.
+class Recording {
+ public:
+  const std::string& label() const { return label_; }
+  std::span<const Command> commands() const { return commands_; }
+  /// The same list for people: one entry per command.
+  std::span<const PlanEntry> plan() const { return plan_; }
+
+  Recording(Recording&&) noexcept;
+  Recording& operator=(Recording&&) noexcept;
+  ~Recording();
+
+ private:
+  friend class Encoder;
+  Recording() = default;
+
+  std::string label_;
+  std::vector<Command> commands_;
+  std::vector<PlanEntry> plan_;
+  std::shared_ptr<DeviceState> state_;
+  std::vector<Id> bind_groups_;
+  Id params_buffer_ = 0;
+  uint64_t params_bytes_ = 0;
+};
+
+/// Called for every named stage with the tensor that holds it at that point of the list.
+using StageTap = std::function<void(class Encoder&, std::string_view name, const Tensor&)>;
+
+class Encoder {
+ public:
+  Encoder(Device& device, std::string label, StageTap tap = {});
+
+  Device& device() { return device_; }
+  /// What ops may choose variants by: the adapter's features, or fewer.
+  const Features& features() const { return features_; }
+  void restrict_features(const Features& features) { features_ = features; }
+
+  void dispatch(Dispatch dispatch);
+  /// Between two buffers; equal bytes.
+  void copy(const Tensor& from, const Tensor& to);
+  /// Names what `tensor` holds at this point: nothing is recorded unless a dump listens.
+  void stage(std::string_view name, const Tensor& tensor);
+  /// An op's shape check that failed: a mistake of ours, kept until finish(). The first one stays.
+  void fail(std::string message);
+
+  Result<Recording> finish();
+
+ private:
+  void add_plan_entry(const Dispatch& dispatch);
+
+  Device& device_;
+  Features features_;
+  StageTap tap_;
+  Recording recording_;
+  std::vector<Dispatch> dispatches_;       // until finish(), when the params buffer exists
+  std::vector<size_t> dispatch_commands_;  // index into commands_, per dispatch
+  std::string failure_;
+};
+
+}  // namespace handloom::gpu

@@ -1,0 +1,29 @@
+// add: y[r,:] += x[r,:]
+//
+//   binding  name    type   shape        access
+//   0        x       vec4f  [rows, dim]  read
+//   1        y       vec4f  [rows, dim]  read_write
+//   2        params  Params              uniform
+//
+//   dispatch   (ceil(dim/4 / workgroup_size), rows, 1): one lane adds one vec4
+//   requires   dim % 4 == 0
+//   numerics   f32, one rounding
+//   cost       reads 2 * rows * dim, writes rows * dim floats
+
+struct Params {
+  dim4: u32,  // dim / 4
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+override workgroup_size: u32 = 64;
+
+@compute @workgroup_size(workgroup_size)
+fn add(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < params.dim4) {
+    let i = id.y * params.dim4 + id.x;
+    y[i] += x[i];
+  }
+}

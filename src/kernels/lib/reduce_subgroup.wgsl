@@ -1,0 +1,37 @@
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+// Sum and maximum over a workgroup: first within each subgroup without a barrier, then over the few
+// subgroups through workgroup memory. Any subgroup size; every invocation calls them, in uniform
+// control flow, and gets the result.
+
+var<workgroup> reduce_partial: array<f32, workgroup_size>;
+
+fn workgroup_sum(value: f32, lane: u32) -> f32 {
+  let subgroup_lanes = subgroupAdd(1u);
+  let sum = subgroupAdd(value);
+  if (subgroupElect()) {
+    reduce_partial[lane / subgroup_lanes] = sum;
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < workgroup_size / subgroup_lanes; i++) {
+    total += reduce_partial[i];
+  }
+  workgroupBarrier();  // the next call writes where slow invocations still read
+  return total;
+}
+
+fn workgroup_max(value: f32, lane: u32) -> f32 {
+  let subgroup_lanes = subgroupAdd(1u);
+  let largest_here = subgroupMax(value);
+  if (subgroupElect()) {
+    reduce_partial[lane / subgroup_lanes] = largest_here;
+  }
+  workgroupBarrier();
+  var largest = reduce_partial[0];
+  for (var i = 1u; i < workgroup_size / subgroup_lanes; i++) {
+    largest = max(largest, reduce_partial[i]);
+  }
+  workgroupBarrier();
+  return largest;
+}

@@ -1,0 +1,42 @@
+// Every kernel in every variant compiles on the adapter; what the adapter lacks is said, not
+// skipped.
+#include "gpu/native.h"
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+namespace handloom {
+
+TEST(Kernels, CompileInEveryVariantTheAdapterSupports) {
+  Result<gpu::Device> device = gpu::open_device("");
+  ASSERT_TRUE(device) << device.error().message;
+  const Features& features = device->adapter().features;
+  size_t n_compiled = 0;
+  for (const gpu::Kernel* kernel : kernels::all()) {
+    if ((kernel->needs_subgroups && !features.subgroups) || (kernel->needs_f16 && !features.f16)) {
+      continue;
+    }
+    device->pipeline(*kernel, {});
+    const auto accepted = gpu::wait(*device, device->settle());
+    EXPECT_TRUE(accepted) << accepted.error().message;
+    ++n_compiled;
+  }
+  EXPECT_GE(n_compiled, features.subgroups ? kernels::all().size() : kernels::all().size() / 2);
+}
+
+TEST(Kernels, ACompileErrorNamesFileAndLine) {
+  Result<gpu::Device> device = gpu::open_device("");
+  ASSERT_TRUE(device) << device.error().message;
+  const gpu::KernelLines lines[] = {{1, "kernels/broken.wgsl", 1}, {3, "kernels/lib/part.wgsl", 7}};
+  const gpu::Kernel broken = {.name = "broken",
+                              .entry_point = "broken",
+                              .source = "@compute @workgroup_size(1)\nfn broken() {\n  x = 1;\n}\n",
+                              .lines = lines};
+  device->pipeline(broken, {});
+  const auto accepted = gpu::wait(*device, device->settle());
+  ASSERT_FALSE(accepted);
+  EXPECT_NE(accepted.error().message.find("kernels/lib/part.wgsl:7:3"), std::string::npos)
+      << accepted.error().message;
+}
+
+}  // namespace handloom

@@ -1,0 +1,385 @@
+// embed_wgsl OUT_DIR KERNEL.wgsl...: turns kernels/*.wgsl into kernels.h and kernels.cpp.
+//
+// A kernel file is valid WGSL but for its helpers, which it names in comments:
+//   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
+//   // uses: lib/packed4_{weight}.wgsl          appended once; helpers may use helpers
+// Directives (enable, requires, diagnostic) are hoisted, as WGSL demands. The tool refuses a file
+// whose contract table disagrees with its bindings, or whose entry point is not named like the
+// file.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+struct Axis {
+  std::string name;
+  Strings values;
+  bool operator==(const Axis&) const = default;
+};
+
+struct Binding {
+  std::string name, type, shape, access;  // access: read, write, read_write or uniform
+};
+
+struct Field {
+  std::string name, type;  // u32 or f32
+};
+
+struct Segment {
+  size_t first_line;
+  std::string file;
+  size_t file_line;
+};
+
+struct Variant {
+  std::string name;
+  Strings values;  // one per axis
+  std::string text;
+  std::vector<Segment> segments;
+  bool needs_f16 = false, needs_subgroups = false;
+};
+
+struct KernelFile {
+  std::string stem;
+  std::vector<Axis> axes;
+  std::vector<Binding> bindings;
+  std::vector<Field> params;
+  std::vector<Variant> variants;
+};
+
+[[noreturn]] void refuse(const std::string& file, const std::string& what) {
+  std::cerr << "embed_wgsl: " << file << ": " << what << "\n";
+  std::exit(1);
+}
+
+Strings read_lines(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  if (!in) refuse(path.string(), "cannot be read");
+  Strings lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+bool is_directive(const std::string& line) {
+  static const std::regex pattern(R"(^\s*(enable|requires|diagnostic)\b.*;)");
+  return std::regex_search(line, pattern);
+}
+
+std::string trim(const std::string& s) {
+  const size_t first = s.find_first_not_of(" \t");
+  if (first == std::string::npos) return "";
+  return s.substr(first, s.find_last_not_of(" \t") - first + 1);
+}
+
+std::string camel_case(const std::string& snake) {
+  std::string out;
+  bool up = true;
+  for (const char c : snake) {
+    if (c == '_') {
+      up = true;
+    } else {
+      out += up ? static_cast<char>(std::toupper(c)) : c;
+      up = false;
+    }
+  }
+  return out;
+}
+
+std::vector<Axis> find_axes(const Strings& lines) {
+  static const std::regex pattern(R"(^// variants: (\w+) = (.*)$)");
+  std::vector<Axis> axes;
+  std::smatch m;
+  for (const std::string& line : lines) {
+    if (!std::regex_match(line, m, pattern)) continue;
+    Axis axis{m[1], {}};
+    std::stringstream values(m[2]);
+    for (std::string v; std::getline(values, v, '|');) axis.values.push_back(trim(v));
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+Strings find_uses(const Strings& lines, const std::vector<Axis>& axes, const Strings& values) {
+  Strings uses;
+  for (const std::string& line : lines) {
+    if (!line.starts_with("// uses: ")) continue;
+    std::string path = trim(line.substr(9));
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const std::string hole = "{" + axes[i].name + "}";
+      for (size_t at; (at = path.find(hole)) != std::string::npos;) {
+        path.replace(at, hole.size(), values[i]);
+      }
+    }
+    uses.push_back(path);
+  }
+  return uses;
+}
+
+/// Appends a file's lines with its directives taken out, then the helpers it uses.
+void flatten(const std::filesystem::path& root, const std::string& file,
+             const std::vector<Axis>& axes, const Strings& values, std::set<std::string>& seen,
+             Strings& directives, Strings& body, std::vector<Segment>& segments) {
+  if (!seen.insert(file).second) return;
+  const Strings lines = read_lines(root / file);
+  segments.push_back({body.size() + 1, "kernels/" + file, 1});
+  for (const std::string& line : lines) {
+    if (is_directive(line)) {
+      if (std::find(directives.begin(), directives.end(), line) == directives.end()) {
+        directives.push_back(line);
+      }
+      body.push_back("");
+    } else {
+      body.push_back(line);
+    }
+  }
+  for (const std::string& used : find_uses(lines, axes, values)) {
+    flatten(root, used, axes, values, seen, directives, body, segments);
+  }
+}
+
+Variant make_variant(const std::filesystem::path& root, const KernelFile& kernel,
+                     const Strings& values) {
+  Variant v{.name = kernel.stem, .values = values};
+  for (const std::string& value : values) v.name += "_" + value;
+  std::set<std::string> seen;
+  Strings directives, body;
+  flatten(root, kernel.stem + ".wgsl", kernel.axes, values, seen, directives, body, v.segments);
+  for (const std::string& line : directives) {
+    v.text += line + "\n";
+    v.needs_f16 |= line.find("f16") != std::string::npos;
+    v.needs_subgroups |= line.find("enable subgroups") != std::string::npos;
+  }
+  for (Segment& s : v.segments) s.first_line += directives.size();
+  for (const std::string& line : body) v.text += line + "\n";
+  return v;
+}
+
+std::vector<Binding> find_bindings(const std::string& file, const Strings& lines) {
+  static const std::regex declared(
+      R"(^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)> (\w+): (.*);)");
+  static const std::regex row(
+      R"(^//   (\d+)\s+(\w+)\s+(\S+)\s+(\[.*?\])?\s*(read_write|read|write|uniform)\b.*$)");
+  std::map<size_t, Binding> table;
+  std::vector<Binding> bindings;
+  std::smatch m;
+  for (const std::string& line : lines) {
+    if (std::regex_match(line, m, row)) table[std::stoul(m[1])] = {m[2], m[3], m[4], m[5]};
+    if (!std::regex_search(line, m, declared)) continue;
+    const size_t index = std::stoul(m[1]);
+    if (index != bindings.size()) refuse(file, "bindings are not declared in order");
+    if (!table.contains(index)) refuse(file, "the contract has no row for binding " + m[1].str());
+    const Binding& told = table[index];
+    const std::string kind = m[2], name = m[3], type = m[4];
+    const bool same_access = kind == "uniform" ? told.access == "uniform"
+                             : kind == "storage, read"
+                                 ? told.access == "read"
+                                 : told.access == "write" || told.access == "read_write";
+    const bool same_type = type == told.type || type == "array<" + told.type + ">";
+    if (told.name != name || !same_access || !same_type) {
+      refuse(file, "binding " + m[1].str() + " is `" + kind + " " + name + ": " + type +
+                       "`, the contract says `" + told.name + " " + told.type + " " + told.access +
+                       "`");
+    }
+    bindings.push_back(told);
+  }
+  if (bindings.size() != table.size()) refuse(file, "the contract has rows without a binding");
+  return bindings;
+}
+
+std::vector<Field> find_params(const std::string& file, const Strings& lines) {
+  static const std::regex field(R"(^\s+(\w+): (\w+),.*$)");
+  std::vector<Field> fields;
+  bool inside = false;
+  std::smatch m;
+  for (const std::string& line : lines) {
+    if (line.starts_with("struct Params")) {
+      inside = true;
+    } else if (inside && line.starts_with("}")) {
+      return fields;
+    } else if (inside && std::regex_match(line, m, field)) {
+      if (m[2] != "u32" && m[2] != "f32") refuse(file, "Params may hold u32 and f32 only");
+      fields.push_back({m[1], m[2]});
+    }
+  }
+  return fields;
+}
+
+void check_entry_point(const std::string& file, const std::string& stem, const Strings& lines) {
+  for (const std::string& line : lines) {
+    if (line.starts_with("fn " + stem + "(")) return;
+  }
+  refuse(file, "has no entry point `fn " + stem + "(`, expected one named like the file");
+}
+
+KernelFile read_kernel(const std::filesystem::path& path) {
+  const std::string file = path.filename().string();
+  KernelFile kernel{.stem = path.stem().string()};
+  const Strings lines = read_lines(path);
+  if (lines.empty() || !lines[0].starts_with("// " + kernel.stem + ": ")) {
+    refuse(file, "line 1 is not `// " + kernel.stem + ": <equation>`");
+  }
+  check_entry_point(file, kernel.stem, lines);
+  kernel.axes = find_axes(lines);
+  kernel.bindings = find_bindings(file, lines);
+  kernel.params = find_params(file, lines);
+
+  std::vector<Strings> combinations = {{}};
+  for (const Axis& axis : kernel.axes) {
+    std::vector<Strings> longer;
+    for (const Strings& c : combinations) {
+      for (const std::string& value : axis.values) {
+        longer.push_back(c);
+        longer.back().push_back(value);
+      }
+    }
+    combinations = std::move(longer);
+  }
+  for (const Strings& values : combinations) {
+    kernel.variants.push_back(make_variant(path.parent_path(), kernel, values));
+  }
+  return kernel;
+}
+
+std::string signature(const KernelFile& kernel) {
+  std::string args;
+  for (const Axis& axis : kernel.axes) {
+    args += (args.empty() ? "" : ", ") + camel_case(axis.name) + " " + axis.name;
+  }
+  return "const gpu::Kernel& " + kernel.stem + "(" + args + ")";
+}
+
+/// One enum per axis name; kernels that share an axis must agree on its values.
+std::map<std::string, Axis> collect_axes(const std::vector<KernelFile>& kernels) {
+  std::map<std::string, Axis> axes;
+  for (const KernelFile& k : kernels) {
+    for (const Axis& axis : k.axes) {
+      const auto [it, is_new] = axes.try_emplace(axis.name, axis);
+      if (!is_new && it->second != axis) {
+        refuse(k.stem + ".wgsl",
+               "gives other values to axis '" + axis.name + "' than another file");
+      }
+    }
+  }
+  return axes;
+}
+
+void write_header(std::ostream& out, const std::vector<KernelFile>& kernels) {
+  out << "// Made by tools/embed_wgsl from src/kernels/*.wgsl. Do not edit.\n#pragma once\n\n"
+         "#include \"gpu/kernel.h\"\n\n#include <cstddef>\n#include <cstdint>\n#include <span>\n\n"
+         "namespace handloom::kernels {\n\n";
+  for (const auto& [name, axis] : collect_axes(kernels)) {
+    out << "enum class " << camel_case(name) << " : uint8_t { ";
+    for (size_t i = 0; i < axis.values.size(); ++i) out << (i ? ", " : "") << axis.values[i];
+    out << " };\n";
+  }
+  for (const KernelFile& k : kernels) {
+    out << "\n/// kernels/" << k.stem << ".wgsl\n" << signature(k) << ";\n";
+    if (k.params.empty()) continue;
+    const std::string type = camel_case(k.stem) + "Params";
+    const size_t bytes = (4 * k.params.size() + 15) / 16 * 16;  // a uniform struct, rounded up
+    out << "struct alignas(16) " << type << " {\n";
+    for (const Field& f : k.params) {
+      out << "  " << (f.type == "u32" ? "uint32_t " : "float ") << f.name << ";\n";
+    }
+    out << "};\n";
+    for (size_t i = 0; i < k.params.size(); ++i) {
+      out << "static_assert(offsetof(" << type << ", " << k.params[i].name << ") == " << 4 * i
+          << ");\n";
+    }
+    out << "static_assert(sizeof(" << type << ") == " << bytes << ");\n";
+  }
+  out << "\n/// Every variant of every kernel.\nstd::span<const gpu::Kernel* const> all();\n\n"
+         "}  // namespace handloom::kernels\n";
+}
+
+void write_variant(std::ostream& out, const KernelFile& k, const Variant& v) {
+  out << "const gpu::KernelLines " << v.name << "_lines[] = {\n";
+  for (const Segment& s : v.segments) {
+    out << "    {" << s.first_line << ", \"" << s.file << "\", " << s.file_line << "},\n";
+  }
+  out << "};\nconst gpu::Kernel " << v.name << "_kernel = {\n    .name = \"" << v.name
+      << "\",\n    .entry_point = \"" << k.stem << "\",\n    .source = ";
+  // String literals have a length limit in some compilers; adjacent ones are joined.
+  std::stringstream text(v.text);
+  for (std::string line; std::getline(text, line);) {
+    out << "R\"wgsl(" << line << "\n)wgsl\"\n";
+  }
+  out << "    ,\n    .bindings = " << k.stem
+      << "_bindings,\n    .params = " << (k.params.empty() ? "{}" : k.stem + "_params")
+      << ",\n    .params_bytes = " << (4 * k.params.size() + 15) / 16 * 16
+      << ",\n    .needs_f16 = " << std::boolalpha << v.needs_f16
+      << ",\n    .needs_subgroups = " << v.needs_subgroups << ",\n    .lines = " << v.name
+      << "_lines,\n};\n\n";
+}
+
+void write_kernel(std::ostream& out, const KernelFile& k) {
+  out << "const gpu::KernelBinding " << k.stem << "_bindings[] = {\n";
+  for (const Binding& b : k.bindings) {
+    out << "    {\"" << b.name << "\", \"" << b.shape << "\", gpu::Access::" << b.access << "},\n";
+  }
+  out << "};\n";
+  if (!k.params.empty()) {
+    out << "const gpu::KernelParam " << k.stem << "_params[] = {\n";
+    for (size_t i = 0; i < k.params.size(); ++i) {
+      out << "    {\"" << k.params[i].name << "\", " << 4 * i << ", " << std::boolalpha
+          << (k.params[i].type == "f32") << "},\n";
+    }
+    out << "};\n";
+  }
+  for (const Variant& v : k.variants) write_variant(out, k, v);
+}
+
+void write_chooser(std::ostream& out, const KernelFile& k) {
+  out << signature(k) << " {\n  static const gpu::Kernel* const kVariants[] = {\n";
+  for (const Variant& v : k.variants) out << "      &" << v.name << "_kernel,\n";
+  out << "  };\n  size_t i = 0;\n";
+  for (const Axis& axis : k.axes) {
+    out << "  i = i * " << axis.values.size() << " + static_cast<size_t>(" << axis.name << ");\n";
+  }
+  out << "  return *kVariants[i];\n}\n\n";
+}
+
+void write_source(std::ostream& out, const std::vector<KernelFile>& kernels) {
+  out << "// Made by tools/embed_wgsl from src/kernels/*.wgsl. Do not edit.\n"
+         "#include \"kernels/kernels.h\"\n\nnamespace handloom::kernels {\nnamespace {\n\n";
+  for (const KernelFile& k : kernels) write_kernel(out, k);
+  out << "}  // namespace\n\n";
+  for (const KernelFile& k : kernels) write_chooser(out, k);
+  out << "std::span<const gpu::Kernel* const> all() {\n"
+         "  static const gpu::Kernel* const kAll[] = {\n";
+  for (const KernelFile& k : kernels) {
+    for (const Variant& v : k.variants) out << "      &" << v.name << "_kernel,\n";
+  }
+  out << "  };\n  return kAll;\n}\n\n}  // namespace handloom::kernels\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::cerr << "usage: embed_wgsl OUT_DIR KERNEL.wgsl...\n";
+    return 2;
+  }
+  std::vector<KernelFile> kernels;
+  for (int i = 2; i < argc; ++i) kernels.push_back(read_kernel(argv[i]));
+  const std::filesystem::path out_dir = argv[1];
+  std::filesystem::create_directories(out_dir);
+  std::ofstream header(out_dir / "kernels.h"), source(out_dir / "kernels.cpp");
+  write_header(header, kernels);
+  write_source(source, kernels);
+  header.flush();
+  source.flush();
+  if (!header || !source) refuse(out_dir.string(), "cannot be written");
+  return 0;
+}
