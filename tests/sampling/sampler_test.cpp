@@ -6,6 +6,7 @@
 
 #include "sampling/sampler.h"
 
+#include "base/random.h"
 #include "reference/sample_token.h"
 
 #include <gtest/gtest.h>
@@ -379,6 +380,21 @@ TEST(Draw, FiltersThatKeepEverythingChangeNothing) {
               want);
     EXPECT_EQ(sample_once({.temperature = 1, .min_p = 1e-9f, .seed = 9}, kLogits, position), want);
   }
+}
+
+TEST(Draw, TheLowestIdWinsATieOfTheRandomNumbers) {
+  // Among 100000 ids some two have the same random number (of 2^23); top_p leaves them in reverse.
+  const uint64_t seed = 8;
+  std::vector<std::pair<float, uint32_t>> by_number;
+  for (uint32_t id = 0; id < 100000; ++id) by_number.push_back({random_uniform(seed, 0, id), id});
+  std::ranges::sort(by_number);
+  const auto tie = std::ranges::adjacent_find(
+      by_number, [](const auto& a, const auto& b) { return a.first == b.first; });
+  ASSERT_NE(tie, by_number.end());
+
+  std::vector<float> logits(by_number.size(), -kInfinity);
+  logits[tie[0].second] = logits[tie[1].second] = 1;
+  EXPECT_EQ(sample_once({.temperature = 1, .top_p = 0.999f, .seed = seed}, logits), tie[0].second);
 }
 
 TEST(Draw, ALargeVocabularyIsFilteredAsASortWould) {
