@@ -1,0 +1,26 @@
+// Chat messages to prompt text, by the model's own Jinja template.
+#pragma once
+
+#include <handloom/handloom.h>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace cli {
+
+/// Checks `[{"role": ..., "content": ...}, ...]` and returns it. `where` begins the error. A
+/// content is a string, or an array of parts as some templates want it. Throws Failure.
+nlohmann::ordered_json parse_messages(std::string_view text, std::string_view where);
+
+/// One user turn.
+nlohmann::ordered_json user_message(std::string_view text);
+
+/// The prompt text, with the special tokens that the template writes. `add_generation_prompt` ends
+/// it where the assistant is to answer. Throws Failure in one sentence: what the template itself
+/// raised, or where it is not valid.
+std::string render_chat(const handloom::ChatTemplate& chat_template,
+                        const nlohmann::ordered_json& messages, bool add_generation_prompt);
+
+}  // namespace cli

@@ -1,0 +1,333 @@
+#include "command_line.h"
+
+#include "failure.h"
+#include "numbers.h"
+#include "print.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <functional>
+#include <limits>
+#include <map>
+
+namespace cli {
+namespace {
+
+using CLI::App;
+
+constexpr uint32_t kMaxU32 = std::numeric_limits<uint32_t>::max();
+constexpr uint64_t kMaxU64 = std::numeric_limits<uint64_t>::max();
+constexpr float kMaxF32 = std::numeric_limits<float>::max();
+
+constexpr std::string_view kCommands = "one of run, devices, plan, dump, verify, tokenize";
+
+constexpr Range kAny = {.min = -kMaxF32, .max = kMaxF32, .words = "a finite number"};
+constexpr Range kNotNegative = {.min = 0, .max = kMaxF32, .words = "a finite number, 0 or more"};
+constexpr Range kPositive = {
+    .min = 0, .max = kMaxF32, .with_min = false, .words = "a finite number above 0"};
+constexpr Range kTopP = {
+    .min = 0, .max = 1, .with_min = false, .words = "a number above 0 and up to 1"};
+constexpr Range kMinP = {
+    .min = 0, .max = 1, .with_max = false, .words = "a number from 0 to below 1"};
+
+// Numbers are parsed here and not by CLI11, so that every error says what is expected.
+
+template <class Target>  // uint32_t, uint64_t or an optional of them
+void add_whole(App& app, const std::string& name, Target& target, uint64_t min, uint64_t max,
+               const std::string& description) {
+  app.add_option_function<std::string>(
+         name,
+         [=, &target](const std::string& text) { target = parse_whole(name, text, min, max); },
+         description)
+      ->type_name("N");
+}
+
+void add_real(App& app, const std::string& name, std::optional<float>& target, const Range& range,
+              const std::string& description) {
+  app.add_option_function<std::string>(
+         name, [=, &target](const std::string& text) { target = parse_real(name, text, range); },
+         description)
+      ->type_name("X");
+}
+
+template <class T>
+void add_choice(App& app, const std::string& name, T& target,
+                const std::map<std::string, T>& choices, const std::string& description) {
+  std::vector<std::string> words;
+  for (const auto& [word, value] : choices) words.push_back(word);
+  const auto set = [=, &target](const std::string& text) {
+    const auto found = choices.find(text);
+    if (found == choices.end()) {
+      throw Failure(
+          fmt::format("{} is '{}', expected one of {}", name, one_line(text), join(words, ", ")),
+          kExitUsage);
+    }
+    target = found->second;
+  };
+  app.add_option_function<std::string>(name, set, description)->type_name(join(words, "|"));
+}
+
+void add_device_options(App& app, ModelOptions& model) {
+  using handloom::Precision;
+  add_choice<Precision>(
+      app, "--precision", model.precision,
+      {{"f32", Precision::f32}, {"f16", Precision::f16}, {"auto", Precision::automatic}},
+      "of weights and KV cache; auto: f16 if the adapter can");
+  app.add_option("--adapter", model.adapter, "index or part of a name; see handloom devices")
+      ->type_name("A");
+}
+
+void add_model_options(App& app, ModelOptions& model) {
+  app.add_option("--model", model.folder, "model folder (default: the starter model)")
+      ->type_name("DIR");
+  add_whole(app, "--context", model.context, 1, kMaxU32, "tokens to make room for");
+  add_device_options(app, model);
+}
+
+void add_prompt_options(App& app, PromptSource& prompt) {
+  app.add_option("PROMPT", prompt.text, "one user turn; - or none: from stdin")->type_name("");
+  app.add_option("--file", prompt.file, "prompt from a file, less one newline at its end")
+      ->type_name("FILE");
+  app.add_option("--messages", prompt.messages_file, "chat from JSON: [{role, content}, ...]")
+      ->type_name("FILE");
+  app.add_flag("--raw", prompt.raw, "no chat template: the text as it is");
+}
+
+void add_sampling_options(App& app, SamplingFlags& sampling) {
+  add_real(app, "--temperature", sampling.temperature, kNotNegative, "0: greedy");
+  add_whole(app, "--top-k", sampling.top_k, 0, kMaxU32, "keep the N likeliest tokens; 0: all");
+  add_real(app, "--top-p", sampling.top_p, kTopP, "keep the likeliest up to probability X");
+  add_real(app, "--min-p", sampling.min_p, kMinP, "drop tokens below X times the likeliest");
+  add_real(app, "--repeat-penalty", sampling.repeat_penalty, kPositive,
+           "divides logits of tokens seen; 1: none");
+  add_real(app, "--frequency-penalty", sampling.frequency_penalty, kAny,
+           "subtracted per occurrence");
+  add_real(app, "--presence-penalty", sampling.presence_penalty, kAny,
+           "subtracted from tokens generated before");
+  app.add_option_function<std::vector<std::string>>(
+         "--logit-bias",
+         [&](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             sampling.logit_bias.push_back(parse_logit_bias("--logit-bias", text));
+           }
+         },
+         "added to the logit of a token; may repeat")
+      ->type_name("ID=X")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_whole(app, "--seed", sampling.seed, 0, kMaxU64, "same seed, same adapter: same text");
+}
+
+void check_one_prompt(const PromptSource& prompt) {
+  std::vector<std::string> given;
+  if (prompt.text) given.push_back("PROMPT");
+  if (!prompt.file.empty()) given.push_back("--file");
+  if (!prompt.messages_file.empty()) given.push_back("--messages");
+  if (!prompt.ids.empty()) given.push_back("--ids");
+  if (given.size() > 1) {
+    throw Failure(
+        fmt::format("{} are given together, expected at most one of them", join(given, " and ")),
+        kExitUsage);
+  }
+  if (prompt.raw && !prompt.messages_file.empty()) {
+    throw Failure("--raw is given with --messages, expected a chat template for messages",
+                  kExitUsage);
+  }
+}
+
+void check_stops(const std::vector<std::string>& stops) {
+  for (const std::string& stop : stops) {
+    if (stop.empty()) throw Failure("--stop is '', expected some text", kExitUsage);
+  }
+}
+
+void check_one_step(const PlanCommand& plan) {
+  if (!plan.prefill || !plan.context_length) return;
+  throw Failure("--prefill and --context-length are given together, expected at most one of them",
+                kExitUsage);
+}
+
+/// Adds a subcommand whose options fill `command`.
+template <class T>
+App& add_command(App& app, const std::string& name, const std::string& description, T& command,
+                 Command& result, const std::string& examples,
+                 const std::function<void()>& check = {}) {
+  App& added = *app.add_subcommand(name, description);
+  added.footer("Examples:\n" + examples);
+  added.final_callback([&result, &command, check] {
+    if (check) check();
+    result = command;
+  });
+  return added;
+}
+
+void add_run(App& app, RunCommand& run, Command& result) {
+  App& added =
+      add_command(app, "run", "Answers a prompt", run, result,
+                  "  handloom run \"What is the capital of France?\"\n"
+                  "  handloom run --temperature 0 --max-tokens 50 \"Count to ten.\"\n"
+                  "  handloom run --model models/starter --messages chat.json --json\n"
+                  "  echo \"Once upon a time\" | handloom run --raw --seed 7 --stop \".\"\n",
+                  [&run] {
+                    check_one_prompt(run.prompt);
+                    check_stops(run.stop);
+                  });
+  add_model_options(added, run.model);
+  add_prompt_options(added, run.prompt);
+  add_whole(added, "--max-tokens", run.max_tokens, 1, kMaxU32,
+            "end after N tokens (default: when the context is full)");
+  added.add_option("--stop", run.stop, "end before this text; may repeat")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_sampling_options(added, run.sampling);
+  added.add_flag("--verify", run.verify, "first compare every stage with the CPU reference");
+  added.add_flag("--json", run.json, "one JSON object instead of text");
+}
+
+void add_devices(App& app, DevicesCommand& devices, Command& result) {
+  App& added = add_command(app, "devices", "Lists the adapters: features, limits, and the one used",
+                           devices, result,
+                           "  handloom devices\n"
+                           "  handloom devices --json\n");
+  added.add_flag("--json", devices.json, "one JSON object instead of text");
+}
+
+void add_plan(App& app, PlanCommand& plan, Command& result) {
+  App& added = add_command(app, "plan", "Prints the list of dispatches of a step", plan, result,
+                           "  handloom plan\n"
+                           "  handloom plan --context-length 500 --all\n"
+                           "  handloom plan --prefill 48 --json\n",
+                           [&plan] { check_one_step(plan); });
+  add_model_options(added, plan.model);
+  add_whole(added, "--context-length", plan.context_length, 0, kMaxU32,
+            "a decode step after N tokens (default: 100)");
+  add_whole(added, "--prefill", plan.prefill, 1, kMaxU32, "a prefill of N tokens instead");
+  added.add_flag("--all", plan.all, "every dispatch with all its bindings and constants");
+  added.add_flag("--json", plan.json, "one JSON object instead of text");
+}
+
+void add_dump(App& app, DumpCommand& dump, Command& result) {
+  App& added =
+      add_command(app, "dump", "Writes the activations of every stage over a prompt", dump, result,
+                  "  handloom dump --out stages.safetensors \"What is 17 + 25?\"\n"
+                  "  handloom dump --out stages --format npy --ids 1,2,3 --one-by-one\n",
+                  [&dump] { check_one_prompt(dump.prompt); });
+  add_model_options(added, dump.model);
+  add_prompt_options(added, dump.prompt);
+  added
+      .add_option_function<std::string>(
+          "--ids", [&](const std::string& text) { dump.prompt.ids = parse_ids("--ids", text); },
+          "token ids instead of text")
+      ->type_name("1,2,3");
+  added.add_option("--out", dump.out, "file to write; with npy a folder")
+      ->type_name("PATH")
+      ->required();
+  add_choice<handloom::TensorFormat>(
+      added, "--format", dump.format,
+      {{"safetensors", handloom::TensorFormat::safetensors}, {"npy", handloom::TensorFormat::npy}},
+      "of the file (default: safetensors)");
+  added.add_flag("--one-by-one", dump.one_by_one, "as decode steps instead of a prefill");
+}
+
+void add_verify(App& app, VerifyCommand& verify, Command& result) {
+  App& added = add_command(
+      app, "verify", "Compares every stage with a folder's reference.safetensors", verify, result,
+      "  handloom verify tests/golden/llama2\n"
+      "  handloom verify tests/golden/llama2 --precision f32 --adapter llvmpipe\n");
+  added.add_option("DIR", verify.model.folder, "model folder with its reference")
+      ->type_name("")
+      ->required();
+  add_device_options(added, verify.model);
+}
+
+void add_tokenize(App& app, TokenizeCommand& tokenize, Command& result) {
+  App& added = add_command(app, "tokenize", "Text to token ids and back", tokenize, result,
+                           "  handloom tokenize \"Hello, world\"\n"
+                           "  handloom tokenize --model models/starter --json < text.txt\n"
+                           "  handloom tokenize --decode 17,250,3\n");
+  added.add_option("TEXT", tokenize.text, "- or none: all of stdin, byte by byte")->type_name("");
+  added.add_option("--model", tokenize.folder, "model folder (default: the starter model)")
+      ->type_name("DIR");
+  added.add_flag("--no-specials", tokenize.no_specials, "do not add BOS and the like");
+  added
+      .add_option_function<std::vector<std::string>>(
+          "--decode",
+          [&](const std::vector<std::string>& texts) {
+            tokenize.decode = parse_ids("--decode", join(texts, " "));
+          },
+          "print the text of these ids")
+      ->type_name("IDS");
+  added.add_flag("--json", tokenize.json, "the ids as a JSON array; with --decode a JSON string");
+}
+
+/// "run ", or nothing if no command was recognised.
+std::string used_command(const App& app) {
+  const auto used = app.get_subcommands();
+  return used.empty() ? "" : used.front()->get_name() + " ";
+}
+
+/// What is left over: an unknown command, an unknown option, or a word too many.
+std::string extra_sentence(const App& app, const std::string& extra) {
+  const std::string command = used_command(app);
+  if (extra.starts_with("-")) {
+    return fmt::format("'{}' is not an option, expected one of handloom {}--help", extra, command);
+  }
+  if (command.empty()) return fmt::format("'{}' is not a command, expected {}", extra, kCommands);
+  return fmt::format("'{}' is one argument too many; text of several words needs quotes", extra);
+}
+
+std::string usage_sentence(const App& app, const CLI::ParseError& error) {
+  const auto extras = app.remaining(true);
+  if (!extras.empty()) return extra_sentence(app, extras.front());
+  if (app.get_subcommands().empty())
+    return fmt::format("no command is given, expected {}", kCommands);
+  const std::string words = error.what();
+  if (error.get_name() == "ArgumentMismatch" && words.ends_with("missing")) {
+    return fmt::format("{} has no value, expected one", words.substr(0, words.find(':')));
+  }
+  // The rest of CLI11's words name the option too.
+  return fmt::format("{}; see handloom {}--help", words, used_command(app));
+}
+
+}  // namespace
+
+Command parse_command_line(const std::vector<std::string>& arguments) {
+  App app("handloom runs language models on any GPU from hand-written WGSL kernels.", "handloom");
+  app.get_formatter()->column_width(30);
+  app.set_version_flag("--version", "handloom " + std::string(handloom::version()));
+  app.require_subcommand(1);
+  app.footer(
+      "handloom COMMAND --help shows the options of a command and examples.\n\nExamples:\n"
+      "  handloom run \"What is the capital of France?\"\n"
+      "  handloom devices\n"
+      "  handloom plan\n");
+
+  Command result;
+  RunCommand run;
+  DevicesCommand devices;
+  PlanCommand plan;
+  DumpCommand dump;
+  VerifyCommand verify;
+  TokenizeCommand tokenize;
+  add_run(app, run, result);
+  add_devices(app, devices, result);
+  add_plan(app, plan, result);
+  add_dump(app, dump, result);
+  add_verify(app, verify, result);
+  add_tokenize(app, tokenize, result);
+
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11's order
+  } catch (const CLI::CallForHelp&) {
+    return PrintText{app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return PrintText{std::string(version.what()) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    throw Failure(one_line(usage_sentence(app, error)), kExitUsage);
+  }
+  return result;
+}
+
+}  // namespace cli

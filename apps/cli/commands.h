@@ -1,0 +1,101 @@
+// The commands as data, as the command line fills them in, and the functions that carry them out.
+// Each function answers the exit code and throws Failure where there is one sentence to say.
+#pragma once
+
+#include <handloom/handloom.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace cli {
+
+/// Which model, where and how: the options that every command with a GPU takes.
+struct ModelOptions {
+  std::string folder;   // empty: the starter model
+  std::string adapter;  // empty: the best one
+  handloom::Precision precision = handloom::Precision::automatic;
+  uint32_t context = 0;  // 0: the model's own
+};
+
+/// Where the prompt comes from. At most one of text, file, messages_file and ids; none of them:
+/// stdin.
+struct PromptSource {
+  std::optional<std::string> text;  // "-": stdin
+  std::string file;                 // "-": stdin
+  std::string messages_file;        // "-": stdin
+  std::vector<uint32_t> ids;
+  bool raw = false;  // no chat template
+};
+
+/// What the command line says about sampling; the rest is the model's generation_config.json.
+struct SamplingFlags {
+  std::optional<float> temperature, top_p, min_p;
+  std::optional<float> repeat_penalty, frequency_penalty, presence_penalty;
+  std::optional<uint32_t> top_k;
+  std::vector<std::pair<uint32_t, float>> logit_bias;
+  std::optional<uint64_t> seed;
+};
+
+struct RunCommand {
+  ModelOptions model;
+  PromptSource prompt;
+  SamplingFlags sampling;
+  uint32_t max_tokens = 0;  // 0: until the context is full
+  std::vector<std::string> stop;
+  bool verify = false;
+  bool json = false;
+};
+
+struct DevicesCommand {
+  bool json = false;
+};
+
+struct PlanCommand {
+  ModelOptions model;
+  std::optional<uint32_t> prefill;         // tokens of a prefill; absent: a decode step
+  std::optional<uint32_t> context_length;  // tokens before that decode step; absent: 100
+  bool all = false;
+  bool json = false;
+};
+
+struct DumpCommand {
+  ModelOptions model;
+  PromptSource prompt;
+  std::string out;
+  handloom::TensorFormat format = handloom::TensorFormat::safetensors;
+  bool one_by_one = false;
+};
+
+struct VerifyCommand {
+  ModelOptions model;
+};
+
+struct TokenizeCommand {
+  std::string folder;               // empty: the starter model
+  std::optional<std::string> text;  // absent or "-": stdin
+  std::optional<std::vector<uint32_t>> decode;
+  bool no_specials = false;
+  bool json = false;
+};
+
+/// --help and --version: a text for stdout.
+struct PrintText {
+  std::string text;
+};
+
+using Command = std::variant<PrintText, RunCommand, DevicesCommand, PlanCommand, DumpCommand,
+                             VerifyCommand, TokenizeCommand>;
+
+int execute(const PrintText& command);
+int execute(const RunCommand& command);
+int execute(const DevicesCommand& command);
+int execute(const PlanCommand& command);
+int execute(const DumpCommand& command);
+int execute(const VerifyCommand& command);
+int execute(const TokenizeCommand& command);
+
+}  // namespace cli

@@ -1,0 +1,106 @@
+#include "figures.h"
+
+#include "print.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+namespace cli {
+namespace {
+
+double per_second(double amount, double ms) { return ms > 0.0 ? amount * 1e3 / ms : 0.0; }
+
+std::string rate_text(double tokens_per_second) {
+  if (tokens_per_second <= 0.0) return "";
+  return fmt::format(" {} tok/s", three_digits(tokens_per_second));
+}
+
+std::string bandwidth_text(const Figures& figures) {
+  const double reached = decode_bandwidth(figures.timings);
+  if (reached <= 0.0) return "";
+  const std::string text = fmt::format("{} GB/s", three_digits(reached * 1e-9));
+  if (!figures.read_bandwidth || *figures.read_bandwidth <= 0.0) return text;
+  return fmt::format("{}, {:.0f} % of {} GB/s", text, 100.0 * reached / *figures.read_bandwidth,
+                     three_digits(*figures.read_bandwidth * 1e-9));
+}
+
+/// "GPU memory 20.8 MB: weights 13.6, kv 4.20, activations 312 KB": the total's unit goes unsaid.
+std::string memory_text(const handloom::MemoryUse& memory) {
+  const std::string total = bytes_text(memory.total());
+  const std::string unit = total.substr(total.find(' '));
+  const auto part = [&](std::string_view name, uint64_t bytes) {
+    std::string text = bytes_text(bytes);
+    if (text.ends_with(unit)) text.resize(text.size() - unit.size());
+    return fmt::format("{} {}", name, text);
+  };
+  std::vector<std::string> parts = {part("weights", memory.weights), part("kv", memory.kv_cache),
+                                    part("activations", memory.activations)};
+  if (memory.other > 0) parts.push_back(part("other", memory.other));
+  return fmt::format("GPU memory {}: {}", total, join(parts, ", "));
+}
+
+}  // namespace
+
+double prefill_rate(const handloom::Timings& timings) {
+  return per_second(timings.n_prompt, timings.prefill_ms);
+}
+
+double decode_rate(const handloom::Timings& timings) {
+  return timings.n_generated < 2 ? 0.0 : per_second(timings.n_generated - 1, timings.decode_ms);
+}
+
+double decode_bandwidth(const handloom::Timings& timings) {
+  if (timings.n_generated < 2) return 0.0;
+  return per_second(static_cast<double>(timings.decode_bytes), timings.decode_ms);
+}
+
+std::string figures_line(const Figures& figures) {
+  const handloom::Timings& timings = figures.timings;
+  std::vector<std::string> parts = {
+      fmt::format("load {} s", three_digits(figures.load_ms * 1e-3)),
+      fmt::format("prompt {}{}", count_text(timings.n_prompt, "token"),
+                  rate_text(prefill_rate(timings))),
+      fmt::format("{}{}", count_text(timings.n_generated, "token"),
+                  rate_text(decode_rate(timings))),
+  };
+  if (const std::string text = bandwidth_text(figures); !text.empty()) parts.push_back(text);
+  parts.push_back(memory_text(figures.memory));
+  if (figures.seed) parts.push_back(fmt::format("seed {}", *figures.seed));
+  const bool software = figures.adapter.kind == handloom::AdapterKind::software;
+  parts.push_back(
+      fmt::format("{}: {}", software ? "software adapter" : "adapter", figures.adapter.name));
+  return join(parts, " | ");
+}
+
+nlohmann::ordered_json figures_json(const Figures& figures) {
+  const handloom::Timings& timings = figures.timings;
+  nlohmann::ordered_json json = {
+      {"load_ms", figures.load_ms},
+      {"n_prompt", timings.n_prompt},
+      {"prefill_ms", timings.prefill_ms},
+      {"prefill_tokens_per_second", prefill_rate(timings)},
+      {"n_generated", timings.n_generated},
+      {"decode_ms", timings.decode_ms},
+      {"decode_tokens_per_second", decode_rate(timings)},
+      {"decode_bytes", timings.decode_bytes},
+      {"decode_bytes_per_second", decode_bandwidth(timings)},
+      {"read_bytes_per_second", nullptr},
+      {"gpu_memory",
+       {{"weights", figures.memory.weights},
+        {"kv_cache", figures.memory.kv_cache},
+        {"activations", figures.memory.activations},
+        {"other", figures.memory.other}}},
+  };
+  if (figures.read_bandwidth) json["read_bytes_per_second"] = *figures.read_bandwidth;
+  return json;
+}
+
+std::string software_notice(const handloom::AdapterInfo& adapter, bool asked_for) {
+  if (adapter.kind != handloom::AdapterKind::software) return "";
+  return fmt::format("{}using the software adapter {}",
+                     asked_for ? "" : "no GPU found: ", adapter.name);
+}
+
+}  // namespace cli

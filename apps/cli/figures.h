@@ -1,0 +1,40 @@
+// What a run cost, in one line and in JSON.
+#pragma once
+
+#include <handloom/handloom.h>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace cli {
+
+struct Figures {
+  double load_ms = 0.0;
+  handloom::Timings timings;
+  handloom::MemoryUse memory;
+  std::optional<double> read_bandwidth;  // bytes per second of a plain read on this adapter
+  std::optional<uint64_t> seed;          // absent if greedy: then no seed matters
+  handloom::AdapterInfo adapter;
+};
+
+/// Tokens per second of the prompt; 0 if nothing was measured.
+double prefill_rate(const handloom::Timings& timings);
+
+/// Tokens per second after the first, which the prefill gave; 0 for fewer than two.
+double decode_rate(const handloom::Timings& timings);
+
+/// Bytes per second read by the decode steps; 0 for fewer than two tokens.
+double decode_bandwidth(const handloom::Timings& timings);
+
+/// "load 0.42 s | prompt 21 tokens 310 tok/s | 87 tokens 64.1 tok/s | 0.90 GB/s, 41 % of ..."
+std::string figures_line(const Figures& figures);
+
+nlohmann::ordered_json figures_json(const Figures& figures);
+
+/// The line that says that no GPU is at work, or empty if one is. `asked_for`: by --adapter.
+std::string software_notice(const handloom::AdapterInfo& adapter, bool asked_for);
+
+}  // namespace cli
