@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "formats/names.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace handloom::formats {
@@ -134,9 +133,11 @@ Result<void> write_safetensors(const std::string& path, std::span<const TensorIn
                                const std::map<std::string, std::string>& metadata) {
   // Wide elements first keeps every tensor aligned without holes, which the format forbids.
   std::vector<const TensorInfo*> order;
-  for (const TensorInfo& tensor : tensors) order.push_back(&tensor);
-  std::ranges::stable_sort(order, std::greater(),
-                           [](const TensorInfo* tensor) { return dtype_bytes(tensor->dtype); });
+  for (const uint32_t width : {8u, 4u, 2u, 1u}) {
+    for (const TensorInfo& tensor : tensors) {
+      if (dtype_bytes(tensor.dtype) == width) order.push_back(&tensor);
+    }
+  }
 
   Json header = Json::object();
   CHECK_OK(add_entries(path, order, header));
