@@ -24,6 +24,7 @@ struct Limits {
   uint32_t max_invocations = 0;    // per workgroup
   uint32_t max_workgroup_bytes = 0;
   uint32_t max_workgroups = 0;     // per grid dimension
+  uint64_t memory_bytes = 0;       // the largest device-local heap; 0 if the adapter does not tell
 };
 
 enum class AdapterKind { discrete, integrated, software, unknown };

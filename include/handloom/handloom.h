@@ -65,9 +65,10 @@ class Tokenizer {
   uint32_t vocab_size() const;     // 1 + the largest id
   const ChatTemplate& chat_template() const;
 
- private:
-  friend class Engine;
   struct Impl;
+  const std::shared_ptr<const Impl>& impl() const { return impl_; }
+
+ private:
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

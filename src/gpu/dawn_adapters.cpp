@@ -49,6 +49,22 @@ Limits read_limits(const wgpu::Adapter& adapter) {
           .max_workgroups = limits.maxComputeWorkgroupsPerDimension};
 }
 
+uint64_t read_memory_bytes(const wgpu::Adapter& adapter) {
+  if (!adapter.HasFeature(wgpu::FeatureName::AdapterPropertiesMemoryHeaps)) return 0;
+  wgpu::AdapterPropertiesMemoryHeaps heaps;
+  wgpu::AdapterInfo info;
+  info.nextInChain = &heaps;
+  adapter.GetInfo(&info);
+  uint64_t most = 0;
+  for (size_t i = 0; i < heaps.heapCount; ++i) {
+    const wgpu::MemoryHeapInfo& heap = heaps.heapInfo[i];
+    if ((heap.properties & wgpu::HeapProperty::DeviceLocal) != wgpu::HeapProperty{}) {
+      most = std::max(most, heap.size);
+    }
+  }
+  return most;
+}
+
 AdapterInfo read_info(const wgpu::Adapter& adapter) {
   wgpu::AdapterInfo info;
   adapter.GetInfo(&info);
@@ -59,6 +75,7 @@ AdapterInfo read_info(const wgpu::Adapter& adapter) {
                   .backend = std::string(backend_name(info.backendType)),
                   .kind = adapter_kind(info.adapterType),
                   .limits = read_limits(adapter)};
+  out.limits.memory_bytes = read_memory_bytes(adapter);
   out.features.f16 = adapter.HasFeature(wgpu::FeatureName::ShaderF16);
   out.features.subgroups = adapter.HasFeature(wgpu::FeatureName::Subgroups);
   if (out.features.subgroups) {

@@ -1,0 +1,177 @@
+// Engine: loading a folder onto a device, and answering for what was loaded.
+#include "base/result.h"
+#include "engine/engine_impl.h"
+#include "formats/safetensors.h"
+#include "gpu/native.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace handloom {
+namespace {
+
+constexpr uint32_t kDefaultContext = 8192;   // more must be asked for: the cache is allocated whole
+constexpr uint32_t kMaxPrefillTokens = 2048;  // rows of one forward pass
+constexpr uint64_t kReservedBytes = uint64_t{256} << 20;  // left for the driver and everything else
+
+DType kv_dtype(Precision precision, const Features& features) {
+  const bool is_f16 = precision == Precision::f16 ||
+                      (precision == Precision::automatic && features.f16);
+  return is_f16 ? DType::f16 : DType::f32;
+}
+
+/// Rows of a forward pass whose widest activation an adapter can still bind.
+uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits& limits) {
+  const uint64_t widest = std::max({2 * c.ffn_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
+  const uint64_t bindable =
+      std::min(limits.max_binding_bytes, limits.max_buffer_bytes) / (4 * widest);
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(bindable, 1, std::min(context, kMaxPrefillTokens)));
+}
+
+Result<uint32_t> choose_context(const formats::Config& config, const kv_cache::KvShape& shape,
+                                const Limits& limits, uint64_t weight_bytes, uint32_t wanted) {
+  const uint64_t fits =
+      kv_cache::context_that_fits(limits, shape, weight_bytes + kReservedBytes);
+  if (wanted > config.max_seq_len) {
+    return fail(ErrorCode::invalid_argument,
+                "engine: a context of {} tokens is asked for, the model was made for {}", wanted,
+                config.max_seq_len);
+  }
+  if (fits == 0 || wanted > fits) {
+    return fail(ErrorCode::out_of_memory,
+                "engine: a context of {} tokens needs {} MB of KV cache, {} tokens fit on this "
+                "adapter; use --context {}",
+                wanted, wanted * config.kv_bytes_per_token(shape.dtype) / 1000000, fits, fits);
+  }
+  if (wanted > 0) return wanted;
+  return static_cast<uint32_t>(
+      std::min<uint64_t>({config.max_seq_len, kDefaultContext, fits}));
+}
+
+SamplingOptions default_sampling_of(const formats::GenerationConfig& g) {
+  SamplingOptions s;
+  if (g.do_sample.value_or(false)) {
+    s.temperature = g.temperature.value_or(1.0f);
+    s.top_k = g.top_k.value_or(0);
+    s.top_p = g.top_p.value_or(1.0f);
+    s.min_p = g.min_p.value_or(0.0f);
+  }
+  s.repeat_penalty = g.repeat_penalty.value_or(1.0f);
+  return s;
+}
+
+/// A tokenizer may know fewer ids than the model has rows (padding), never more.
+Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokenizer,
+                              const formats::Config& config) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return {};
+  return fail(ErrorCode::bad_format,
+              "{}: tokenizer.json has ids up to {}, config.json says vocab_size {}", folder,
+              tokenizer.vocab_size() - 1, config.vocab_size);
+}
+
+ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint32_t context) {
+  const formats::Config& c = e.config;
+  const model::LlamaWeights& w = e.model->weights();
+  return {.folder = folder,
+          .architecture = c.architecture,
+          .weight_dtype = std::string(to_string(w.output.dtype)),
+          .kv_dtype = std::string(to_string(e.kv_shape.dtype)),
+          .n_layers = c.n_layers,
+          .model_dim = c.model_dim,
+          .ffn_dim = c.ffn_dim,
+          .n_heads = c.n_heads,
+          .n_kv_heads = c.n_kv_heads,
+          .head_dim = c.head_dim,
+          .vocab_size = c.vocab_size,
+          .max_seq_len = c.max_seq_len,
+          .context = context,
+          .n_parameters = c.weight_count(),
+          .weight_bytes_per_token = w.bytes_per_token(),
+          .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
+}
+
+Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
+                                                const LoadOptions& options) {
+  // Everything on disk is checked before a device is opened.
+  TRY(formats::Config config, formats::load_config(folder));
+  TRY(const formats::GenerationConfig generation, formats::load_generation_config(folder));
+  TRY(Tokenizer tokenizer, Tokenizer::load(folder));
+  CHECK_OK(check_vocabulary(folder, tokenizer, config));
+  TRY(const formats::Checkpoint checkpoint, formats::Checkpoint::open(folder));
+  TRY(gpu::Device device, gpu::open_device(options.adapter));
+
+  auto impl = std::make_unique<Engine::Impl>(
+      Engine::Impl{.device = std::move(device), .config = std::move(config)});
+  const formats::Config& c = impl->config;
+  const Limits& limits = impl->device.adapter().limits;
+  const DType kv = kv_dtype(options.precision, impl->device.adapter().features);
+  impl->kv_shape = {c.n_layers, c.n_kv_heads, c.head_dim, kv};
+  impl->eos_ids = generation.eos_ids.empty() ? c.eos_ids : generation.eos_ids;
+  impl->default_sampling = default_sampling_of(generation);
+  impl->use_tokenizer(std::move(tokenizer));
+
+  uint64_t weight_bytes = 0;
+  for (const formats::TensorInfo& t : checkpoint.tensors()) weight_bytes += t.bytes.size();
+  TRY(const uint32_t context,
+      choose_context(c, impl->kv_shape, limits, weight_bytes, options.context));
+
+  const auto storage = kv == DType::f16 ? model::WeightStorage::f16
+                                        : model::WeightStorage::as_in_file;
+  const auto report = [&](uint64_t done, uint64_t total) {
+    if (options.on_progress) options.on_progress({done, total, "weights"});
+  };
+  TRY(impl->model, model::Llama::load(impl->device, checkpoint, c, storage, context,
+                                      prefill_tokens(c, context, limits), report));
+  CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
+  impl->info = describe_model(folder, *impl, context);
+  return impl;
+}
+
+}  // namespace
+
+void Engine::Impl::use_tokenizer(Tokenizer t) {
+  tokenizer_impl = t.impl();
+  tokenizer = std::move(t);
+}
+
+Result<Engine> Engine::load(const std::string& folder, const LoadOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  TRY(std::unique_ptr<Impl> impl, load_impl(folder, options));
+  impl->load_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+  return Engine(std::move(impl));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+const Tokenizer& Engine::tokenizer() const { return *impl_->tokenizer; }
+const ModelInfo& Engine::model() const { return impl_->info; }
+const AdapterInfo& Engine::adapter() const { return impl_->device.adapter(); }
+MemoryUse Engine::memory() const { return impl_->device.memory(); }
+double Engine::load_ms() const { return impl_->load_ms; }
+const SamplingOptions& Engine::default_sampling() const { return impl_->default_sampling; }
+
+Result<Session> Engine::new_session() {
+  TRY(std::unique_ptr<Session::Impl> session, Session::Impl::create(*impl_, impl_->info.context));
+  return Session(std::move(session));
+}
+
+void Engine::lose_device_for_test() { impl_->device.backend().lose_device(); }
+
+Result<AdapterChoice> list_adapters() {
+  TRY(std::vector<AdapterInfo> adapters, gpu::list_adapters());
+  if (adapters.empty()) {
+    return fail(ErrorCode::gpu,
+                "devices: no adapter found, expected a Vulkan, Metal or D3D12 driver; ./setup "
+                "installs a software one");
+  }
+  return AdapterChoice{.adapters = std::move(adapters), .chosen = 0};
+}
+
+std::string_view version() { return "0.1.0"; }
+
+}  // namespace handloom

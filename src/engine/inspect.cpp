@@ -1,0 +1,177 @@
+// What an Engine tells of its inside: the list of dispatches, activations, the adapter's bandwidth.
+#include "base/result.h"
+#include "engine/engine_impl.h"
+#include "formats/safetensors.h"
+#include "gpu/encoder.h"
+#include "gpu/native.h"
+#include "kernels/kernels.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+namespace handloom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Result<Plan> plan_step(Engine::Impl& e, uint32_t n_tokens, uint32_t n_keys, std::string title) {
+  if (n_tokens == 0 || n_tokens > e.model->max_tokens() || n_keys > e.info.context) {
+    return fail(ErrorCode::invalid_argument,
+                "plan: {} tokens are asked for, one pass takes 1 to {} in a context of {}",
+                std::max(n_tokens, n_keys), e.model->max_tokens(), e.info.context);
+  }
+  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_keys));
+  TRY(const StepBuffers step,
+      StepBuffers::create(e.device, n_tokens, n_keys, e.config.vocab_size));
+  TRY(const gpu::Recording recording,
+      e.record_step(step, kv, n_tokens, n_keys, Engine::Impl::Ending::token));
+  const auto entries = recording.plan();
+  return Plan{.title = std::move(title), .entries = {entries.begin(), entries.end()}};
+}
+
+/// The stages of one forward pass, copied aside while it runs.
+struct Taps {
+  gpu::Device& device;
+  std::vector<std::pair<std::string, gpu::Tensor>> copies;
+  std::optional<Error> error;
+
+  void take(gpu::Encoder& enc, std::string_view name, const gpu::Tensor& tensor) {
+    Result<gpu::Tensor> copy = device.create_tensor(std::string(name), tensor.dtype, tensor.shape,
+                                                    gpu::MemoryKind::other);
+    if (!copy) {
+      error = std::move(copy).error();
+      return;
+    }
+    enc.copy(tensor, *copy);
+    copies.emplace_back(name, std::move(*copy));
+  }
+};
+
+/// Adds the rows of a GPU tensor to those that a dump holds already.
+Result<void> append_rows(gpu::Device& device, const gpu::Tensor& tensor, HostTensor& to) {
+  TRY(const std::vector<std::byte> bytes, gpu::wait(device, device.read(tensor)));
+  const size_t before = to.values.size();
+  to.values.resize(before + tensor.count());
+  std::memcpy(to.values.data() + before, bytes.data(), tensor.count() * sizeof(float));
+  if (to.shape.empty()) to.shape = {0, tensor.dim(1)};
+  to.shape[0] += tensor.dim(0);
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> Engine::plan_prefill(uint32_t n_tokens) {
+  return plan_step(*impl_, n_tokens, n_tokens, fmt::format("prefill of {} tokens", n_tokens));
+}
+
+Result<Plan> Engine::plan_decode(uint32_t n_tokens) {
+  return plan_step(*impl_, 1, n_tokens + 1,
+                   fmt::format("decode step after {} tokens", n_tokens));
+}
+
+Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool one_by_one) {
+  Impl& e = *impl_;
+  if (ids.empty() || ids.size() > e.info.context) {
+    return fail(ErrorCode::invalid_argument, "dump: {} tokens are given, expected 1 to {}",
+                ids.size(), e.info.context);
+  }
+  for (const uint32_t id : ids) {
+    if (id >= e.config.vocab_size) {
+      return fail(ErrorCode::invalid_argument, "dump: token {} is not in the vocabulary of {}", id,
+                  e.config.vocab_size);
+    }
+  }
+  const auto n_ids = static_cast<uint32_t>(ids.size());
+  const uint32_t n_rows = one_by_one ? 1 : std::min(n_ids, e.model->max_tokens());
+  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_ids));
+  TRY(const StepBuffers step, StepBuffers::create(e.device, n_rows, n_ids, e.config.vocab_size));
+
+  std::vector<HostTensor> stages;
+  for (uint32_t first = 0; first < n_ids; first += n_rows) {
+    const uint32_t n = std::min(n_rows, n_ids - first);
+    e.write_tokens(step, ids.subspan(first, n), first);
+    TRY(const gpu::Tensor logits,
+        e.device.create_tensor("all logits", DType::f32, {n, e.config.vocab_size},
+                               gpu::MemoryKind::other));
+    Taps taps{.device = e.device};
+    gpu::Encoder enc(e.device, "dump", [&taps](gpu::Encoder& tapped, std::string_view name,
+                                               const gpu::Tensor& tensor) {
+      taps.take(tapped, name, tensor);
+    });
+    e.model->forward(enc,
+                     {.token_ids = step.state.token_ids.first_rows(n),
+                      .positions = step.state.positions.first_rows(n),
+                      .n_keys = first + n},
+                     kv, logits);
+    TRY(const gpu::Recording recording, enc.finish());
+    if (taps.error) return std::unexpected(*taps.error);
+    e.device.submit(recording);
+    stages.resize(taps.copies.size());
+    for (size_t i = 0; i < stages.size(); ++i) {
+      stages[i].name = taps.copies[i].first;
+      CHECK_OK(append_rows(e.device, taps.copies[i].second, stages[i]));
+    }
+  }
+  return stages;
+}
+
+Result<double> Engine::measure_read_bandwidth() {
+  Impl& e = *impl_;
+  if (e.read_bandwidth) return *e.read_bandwidth;
+  constexpr uint32_t kWorkgroups = 4096;
+  constexpr double kSecondsWanted = 0.05;
+  // Larger than any cache of a GPU; a software adapter has the CPU's.
+  const Limits& limits = e.device.adapter().limits;
+  const bool is_software = e.device.adapter().kind == AdapterKind::software;
+  const uint64_t most = is_software ? uint64_t{64} << 20 : uint64_t{512} << 20;
+  const uint64_t bytes = std::min({most, limits.max_binding_bytes, limits.max_buffer_bytes}) & ~15u;
+  const auto n = static_cast<uint32_t>(bytes / 16);
+
+  TRY(const gpu::Tensor data, e.device.create_tensor("bandwidth.data", DType::u32, {n, 4},
+                                                     gpu::MemoryKind::other));
+  TRY(const gpu::Tensor folded, e.device.create_tensor("bandwidth.folded", DType::u32,
+                                                       {kWorkgroups}, gpu::MemoryKind::other));
+  gpu::Encoder enc(e.device, "read bandwidth");
+  enc.dispatch({.kernel = kernels::read_bandwidth(),
+                .bindings = {data, folded},
+                .params = kernels::ReadBandwidthParams{.n = n, .n_workgroups = kWorkgroups},
+                .workgroups = {kWorkgroups, 1, 1}});
+  TRY(const gpu::Recording recording, enc.finish());
+  CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(recording, folded)));  // compile, warm up
+
+  double best = 0;
+  for (uint32_t repeats = 1; repeats <= 1u << 12; repeats *= 2) {
+    const auto started = Clock::now();
+    for (uint32_t i = 1; i < repeats; ++i) e.device.submit(recording);
+    CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(recording, folded)));
+    const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
+    best = std::max(best, static_cast<double>(bytes) * repeats / seconds);
+    if (seconds > kSecondsWanted) break;
+  }
+  e.read_bandwidth = best;
+  return best;
+}
+
+Result<void> write_tensors(const std::string& path, TensorFormat format,
+                           std::span<const HostTensor> tensors) {
+  std::vector<formats::TensorInfo> infos;
+  for (const HostTensor& t : tensors) {
+    infos.push_back({.name = t.name,
+                     .dtype = DType::f32,
+                     .shape = Shape(std::span<const uint32_t>(t.shape)),
+                     .bytes = std::as_bytes(std::span(t.values))});
+  }
+  if (format == TensorFormat::safetensors) return formats::write_safetensors(path, infos);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(ErrorCode::io, "{}: cannot make the folder: {}", path, error.message());
+  for (const formats::TensorInfo& info : infos) {
+    CHECK_OK(formats::write_npy(fmt::format("{}/{}.npy", path, info.name), info));
+  }
+  return {};
+}
+
+}  // namespace handloom

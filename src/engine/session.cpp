@@ -1,0 +1,100 @@
+// Sessions: their memory, the recordings of their steps, and the native host's loop around Generator.
+#include "base/result.h"
+#include "engine/engine_impl.h"
+#include "engine/generator.h"
+#include "gpu/native.h"
+
+#include <numeric>
+
+namespace handloom {
+
+Result<StepBuffers> StepBuffers::create(gpu::Device& device, uint32_t max_tokens,
+                                        uint32_t context, uint32_t vocab_size) {
+  constexpr auto kKind = gpu::MemoryKind::activations;
+  StepBuffers step;
+  TRY(step.state.token_ids, device.create_tensor("token_ids", DType::u32, {max_tokens}, kKind));
+  TRY(step.state.positions, device.create_tensor("positions", DType::u32, {max_tokens}, kKind));
+  TRY(step.state.history, device.create_tensor("history", DType::u32, {context + 1}, kKind));
+  TRY(step.sampling, device.create_tensor("sampling", DType::u32, {4}, kKind));
+  TRY(step.logits, device.create_tensor("logits", DType::f32, {1, vocab_size}, kKind));
+  return step;
+}
+
+void Engine::Impl::write_tokens(const StepBuffers& step, std::span<const uint32_t> ids,
+                                uint32_t first) {
+  std::vector<uint32_t> positions(ids.size());
+  std::iota(positions.begin(), positions.end(), first);
+  device.write(step.state.token_ids, std::as_bytes(ids));
+  device.write(step.state.positions, std::as_bytes(std::span(positions)));
+}
+
+Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
+                                                 const kv_cache::KvCache& kv, uint32_t n_tokens,
+                                                 uint32_t n_keys, Ending ending) {
+  gpu::Encoder enc(device, n_tokens == 1 ? "decode step" : fmt::format("prefill {}", n_tokens));
+  const model::Batch batch = {.token_ids = step.state.token_ids.first_rows(n_tokens),
+                              .positions = step.state.positions.first_rows(n_tokens),
+                              .n_keys = n_keys};
+  model->forward(enc, batch, kv, step.logits);
+  if (ending == Ending::token) {
+    ops::sample_token(enc, step.logits, step.sampling, step.state, n_tokens - 1);
+  }
+  return enc.finish();
+}
+
+Result<std::unique_ptr<Session::Impl>> Session::Impl::create(Engine::Impl& engine,
+                                                             uint32_t context) {
+  TRY(kv_cache::KvCache kv, kv_cache::KvCache::create(engine.device, engine.kv_shape, context));
+  TRY(StepBuffers step, StepBuffers::create(engine.device, engine.model->max_tokens(), context,
+                                            engine.config.vocab_size));
+  // Whatever the driver refused to allocate is known now, before anything runs on it.
+  if (auto accepted = gpu::wait(engine.device, engine.device.settle()); !accepted) {
+    return fail(accepted.error().code, "session: a context of {} tokens needs {} bytes of KV cache: {}",
+                context, engine.device.memory().kv_cache, accepted.error().message);
+  }
+  return std::make_unique<Impl>(
+      Impl{.engine = engine, .kv = std::move(kv), .step = std::move(step)});
+}
+
+Result<const gpu::Recording*> Session::Impl::decode_step(Engine::Impl::Ending ending) {
+  auto& recording = ending == Engine::Impl::Ending::token ? decode_to_token : decode_to_logits;
+  if (!recording) {
+    const auto n_keys = static_cast<uint32_t>(ids.size() + 1);
+    TRY(recording, engine.record_step(step, kv, 1, n_keys, ending));
+  }
+  return &*recording;
+}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+uint32_t Session::length() const { return static_cast<uint32_t>(impl_->ids.size()); }
+
+void Session::reset() {
+  impl_->ids.clear();
+  impl_->n_evaluated = 0;
+}
+
+Result<Generation> Session::generate(std::span<const uint32_t> prompt_ids,
+                                     const GenerateOptions& options) {
+  TRY(engine::Generator generator, engine::Generator::start(*impl_, prompt_ids, options));
+  while (!generator.finished()) {
+    TRY(const std::vector<std::byte> bytes,
+        gpu::wait(impl_->engine.device, generator.next_readback()));
+    CHECK_OK(generator.resume(bytes));
+  }
+  return generator.finish();
+}
+
+std::string_view to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop: return "stop";
+    case FinishReason::length: return "length";
+    case FinishReason::cancelled: return "cancelled";
+  }
+  return "stop";
+}
+
+}  // namespace handloom
