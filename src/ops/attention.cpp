@@ -17,7 +17,7 @@ void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
   }
   if (!check_multiple(enc, "attention", "head_dim", heads.head_dim, 4)) return;
   if (!check_multiple(enc, "attention", "n_heads", heads.n_heads, heads.n_kv_heads)) return;
-  if (heads.head_dim > 256) return enc.fail("attention: head_dim is above 256");
+  if (!check_most(enc, "attention", "head_dim", heads.head_dim, 256)) return;
 
   const uint64_t kv_bytes =
       uint64_t{2} * n_keys * heads.n_kv_heads * heads.head_dim * dtype_bytes(kv.dtype);

@@ -12,8 +12,15 @@ bool check_shape(gpu::Encoder& enc, std::string_view op, std::string_view name,
 
 bool check_multiple(gpu::Encoder& enc, std::string_view op, std::string_view name, uint32_t value,
                     uint32_t divisor) {
-  if (value % divisor == 0) return true;
+  if (divisor != 0 && value % divisor == 0) return true;
   enc.fail(fmt::format("{}: {} is {}, expected a multiple of {}", op, name, value, divisor));
+  return false;
+}
+
+bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, uint32_t value,
+                uint32_t most) {
+  if (value <= most) return true;
+  enc.fail(fmt::format("{}: {} is {}, expected at most {}", op, name, value, most));
   return false;
 }
 

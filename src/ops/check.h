@@ -14,6 +14,8 @@ bool check_shape(gpu::Encoder& enc, std::string_view op, std::string_view name,
                  const gpu::Tensor& tensor, const Shape& expected);
 bool check_multiple(gpu::Encoder& enc, std::string_view op, std::string_view name, uint32_t value,
                     uint32_t divisor);
+bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, uint32_t value,
+                uint32_t most);
 
 /// The variant that reads a weight of this type.
 kernels::Weight weight_variant(const gpu::Tensor& weight);

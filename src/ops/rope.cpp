@@ -11,6 +11,7 @@ void rope(gpu::Encoder& enc, const gpu::Tensor& positions, const gpu::Tensor& co
 
   if (!check_shape(enc, "rope", "qkv", qkv, {rows, heads.row_dim()})) return;
   if (!check_shape(enc, "rope", "cos_sin", cos_sin, {cos_sin.dim(0), half_dim, 2})) return;
+  if (!check_most(enc, "rope", "rope_dim", 2 * half_dim, heads.head_dim)) return;
 
   enc.dispatch({
       .kernel = kernels::rope(),

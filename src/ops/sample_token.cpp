@@ -12,6 +12,7 @@ void sample_token(gpu::Encoder& enc, const gpu::Tensor& logits, const gpu::Tenso
 
   if (!check_shape(enc, "sample_token", "logits", logits, {1, vocab_size})) return;
   if (!check_shape(enc, "sample_token", "sampling", sampling, {4})) return;
+  if (!check_most(enc, "sample_token", "row", row, state.positions.dim(0) - 1)) return;
 
   enc.dispatch({
       .kernel = kernels::sample_token(),

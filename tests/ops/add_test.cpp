@@ -22,7 +22,7 @@ void check_add(uint32_t rows, uint32_t dim) {
 }
 
 TEST(Add, MatchesTheReference) {
-  for (const uint32_t rows : {1, 3, 5, 33, 65}) {
+  for (const uint32_t rows : {1, 3, 4, 5, 31, 32, 33, 65}) {
     for (const uint32_t dim : {4, 12, 64, 100, 260, 1028}) check_add(rows, dim);
   }
 }

@@ -34,12 +34,12 @@ std::string check_embed(uint32_t rows, uint32_t vocab_size, uint32_t dim, DType 
 TEST(Embed, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const DType type : kWeightTypes) {
-    for (const uint32_t rows : {1, 4, 5, 33}) {
-      for (const uint32_t dim : {4, 64, 100, 260, 1028}) {
+    for (const uint32_t rows : {1, 3, 4, 5, 31, 32, 33, 65}) {
+      for (const uint32_t dim : {4, 12, 64, 100, 260, 1028}) {
         seen.insert(check_embed(rows, 17, dim, type));
       }
     }
-    for (const uint32_t vocab_size : {1, 2, 255, 257, 2048}) {
+    for (const uint32_t vocab_size : {1, 2, 255, 257, 2048, 5000}) {
       seen.insert(check_embed(5, vocab_size, 12, type));
     }
   }

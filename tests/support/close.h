@@ -71,10 +71,10 @@ inline testing::AssertionResult is_close(const Case& where, const Host& got, con
     const float w = want.values[i], g = got.values[i];
     if (g == w) continue;  // equal infinities, too
     const double difference = std::abs(double{g} - w), allowed = tolerance.at(i, w);
-    if (difference <= allowed) continue;
+    if (difference <= allowed && std::isfinite(allowed)) continue;
     ++n_wrong;
     // A NaN on either side fails the comparison above and is worse than any number.
-    double excess = std::isnan(difference) ? kInfinity : difference / (allowed + 0x1p-149);
+    const double excess = std::isfinite(difference) ? difference / (allowed + 0x1p-149) : kInfinity;
     if (n_wrong == 1 || excess > worst_excess) {
       worst = i;
       worst_excess = excess;

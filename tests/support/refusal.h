@@ -10,9 +10,11 @@
 
 namespace handloom::test {
 
-/// A tensor without memory: enough for an op that must refuse it.
+/// A tensor with less memory than its shape says: enough for an op that must refuse it.
 inline gpu::Tensor unbacked(DType dtype, Shape shape, std::string name) {
-  return {.shape = shape, .dtype = dtype, .name = std::move(name)};
+  gpu::Tensor tensor = device().create_tensor(name, dtype, {4}, gpu::MemoryKind::other).value();
+  tensor.shape = shape;
+  return tensor;
 }
 inline gpu::Tensor f32(Shape shape, std::string name) {
   return unbacked(DType::f32, shape, std::move(name));
@@ -26,7 +28,9 @@ inline std::string refusal(const std::function<void(gpu::Encoder&)>& record) {
   gpu::Encoder encoder(device(), "test");
   record(encoder);
   const Result<gpu::Recording> recording = encoder.finish();
-  return recording ? "" : recording.error().message;
+  if (!recording) return recording.error().message;
+  (void)gpu::wait(device(), device().settle());  // what the GPU says is not for the next test
+  return "";
 }
 
 }  // namespace handloom::test

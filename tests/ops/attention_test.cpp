@@ -1,0 +1,150 @@
+// attention against reference::attention, over pages in no order and contexts around the borders
+// of pages and of the kernel's chunks. What no row may see is NaN.
+#include "ops/attention.h"
+#include "reference/attention.h"
+#include "tests/ops/kv_pages.h"
+#include "tests/support/close.h"
+#include "tests/support/gpu_run.h"
+#include "tests/support/refusal.h"
+#include "tests/support/variants.h"
+
+namespace handloom::test {
+namespace {
+
+/// Keys and values of the first `n_keys` positions; the rest of the pages is NaN.
+Host make_kv(const ops::Heads& heads, uint32_t n_keys, DType type) {
+  Host kv({kPages, 2 * heads.n_kv_heads, reference::kPageSize, heads.head_dim},
+          std::vector<float>(kPages * 2 * heads.n_kv_heads * 16 * heads.head_dim, kNan));
+  std::vector<uint32_t> all(n_keys);
+  for (uint32_t p = 0; p < n_keys; ++p) all[p] = p;
+  reference::kv_append(ramp({n_keys, heads.row_dim()}, 2), all, kPageTable, kv, type);
+  return kv;
+}
+
+/// The pages with |v| for v, and the same keys.
+Host with_value_magnitudes(Host kv) {
+  const size_t page = kv.values.size() / kPages, keys = page / 2;
+  for (size_t i = 0; i < kv.values.size(); ++i) {
+    if (i % page >= keys) kv.values[i] = std::abs(kv.values[i]);
+  }
+  return kv;
+}
+
+/// A bound of scale * sum |q k|: every value of a ramp is at most 1.
+double largest_score(const Host& qkv, const ops::Heads& heads, float scale) {
+  double largest = 0;
+  for (const float value : qkv.values) largest = std::max(largest, std::abs(double{value}));
+  return scale * largest * heads.head_dim;
+}
+
+/// Let S bound the scores. A score is off by (head_dim + 2) u S; its distance to the maximum (at
+/// most 2 S, where both are off) is rounded once more. An error d of its argument changes exp by
+/// the factor 1 + d, and exp errs by itself, once for the key and once for every later chunk that
+/// raises the maximum. Weights enter the sum over the keys and the divisor: twice all that. Then
+/// the sums themselves, the quotient, the reference.
+double roundings(const ops::Heads& heads, double s, uint32_t n_keys) {
+  const double n_chunks = std::ceil(n_keys / 64.0);
+  const double argument = 2 * (heads.head_dim + 2.0) * s + 2 * s;
+  return 2 * ((argument + exp_roundings(2 * s)) * n_chunks + n_keys + 1) + kDivision + 1;
+}
+
+std::string check_attention(const ops::Heads& heads, const Host& qkv,
+                            const std::vector<uint32_t>& positions, float scale, DType type,
+                            const Features& features) {
+  const uint32_t n_keys = std::ranges::max(positions) + 1;
+  const Host kv = make_kv(heads, n_keys, type);
+  GpuRun run(features);
+  const gpu::Tensor y = run.out("y", {qkv.dim(0), heads.n_heads * heads.head_dim});
+  ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
+                 run.in("page_table", kPageTable), run.in("kv", kv, type), y, heads, scale, n_keys);
+  const std::string shape = fmt::format("{} rows {}", describe(heads), positions.size());
+  const auto ran = run.run();
+  EXPECT_TRUE(ran) << "attention " << shape;
+  if (!ran) return "";
+  const auto reference_on = [&](const Host& pages) {
+    return reference::attention(qkv, positions, kPageTable, pages, heads.n_heads, heads.n_kv_heads,
+                                heads.head_dim, scale);
+  };
+  const Tolerance tolerance{.roundings = roundings(heads, largest_score(qkv, heads, scale), n_keys),
+                            .magnitude = reference_on(with_value_magnitudes(kv))};
+  EXPECT_TRUE(
+      is_close({"attention", shape, run.kernels()[0]}, run.values(y), reference_on(kv), tolerance));
+  return run.kernels()[0];
+}
+
+Host make_qkv(const ops::Heads& heads, const std::vector<uint32_t>& positions) {
+  return ramp({static_cast<uint32_t>(positions.size()), heads.row_dim()}, 1);
+}
+
+float usual_scale(const ops::Heads& heads) {
+  return 1 / std::sqrt(static_cast<float>(heads.head_dim));
+}
+
+TEST(Attention, MatchesTheReferenceInEveryVariant) {
+  std::set<std::string> seen;
+  for (const Features& features : feature_sets()) {
+    for (const DType type : kKvTypes) {
+      for_each_heads([&](const ops::Heads& heads) {
+        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions,
+                                    usual_scale(heads), type, features));
+      });
+    }
+  }
+  EXPECT_EQ(seen, supported_variants("attention"));
+}
+
+TEST(Attention, MatchesTheReferenceForAnyNumberOfRows) {
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 32};
+  for (const uint32_t rows : {1, 3, 4, 5, 31, 32, 33, 65}) {
+    std::vector<uint32_t> positions(rows);
+    for (uint32_t r = 0; r < rows; ++r) positions[r] = (r * 37 + 5) % kLongest;
+    check_attention(heads, make_qkv(heads, positions), positions, usual_scale(heads), DType::f32,
+                    device().adapter().features);
+  }
+}
+
+TEST(Attention, ScoresOfHundredsNeitherOverflowNorVanish) {
+  // The softmax is then close to choosing one key, and the maximum rises from chunk to chunk.
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
+  for (const Features& features : feature_sets()) {
+    check_attention(heads, make_qkv(heads, kPositions), kPositions, 20, DType::f32, features);
+  }
+}
+
+TEST(Attention, EqualScoresGiveTheMeanOfTheValues) {
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 1, .head_dim = 32};
+  for (const Features& features : feature_sets()) {
+    check_attention(heads, make_qkv(heads, kPositions), kPositions, 0, DType::f32, features);
+  }
+}
+
+TEST(Attention, RefusesWrongShapes) {
+  const auto message = [](Shape qkv, Shape kv, Shape y, ops::Heads heads) {
+    return refusal([&](gpu::Encoder& enc) {
+      ops::attention(enc, f32(qkv, "qkv"), u32({2}, "positions"), u32({3}, "page_table"),
+                     f32(kv, "kv"), f32(y, "y"), heads, 1, 1);
+    });
+  };
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 8};
+  EXPECT_EQ(message({2, 60}, {3, 4, 16, 8}, {2, 32}, heads),
+            "attention: qkv 'qkv' has shape [2, 60], expected [2, 64]");
+  EXPECT_EQ(message({2, 64}, {3, 4, 16, 4}, {2, 32}, heads),
+            "attention: kv 'kv' has shape [3, 4, 16, 4], expected [3, 4, 16, 8]");
+  EXPECT_EQ(message({2, 64}, {3, 4, 16, 8}, {2, 64}, heads),
+            "attention: y 'y' has shape [2, 64], expected [2, 32]");
+  EXPECT_EQ(
+      message({2, 24}, {3, 2, 16, 6}, {2, 12}, {.n_heads = 2, .n_kv_heads = 1, .head_dim = 6}),
+      "attention: head_dim is 6, expected a multiple of 4");
+  EXPECT_EQ(
+      message({2, 56}, {3, 4, 16, 8}, {2, 24}, {.n_heads = 3, .n_kv_heads = 2, .head_dim = 8}),
+      "attention: n_heads is 3, expected a multiple of 2");
+  EXPECT_EQ(
+      message({2, 24}, {3, 0, 16, 8}, {2, 24}, {.n_heads = 3, .n_kv_heads = 0, .head_dim = 8}),
+      "attention: n_heads is 3, expected a multiple of 0");
+  EXPECT_EQ(message({2, 780}, {3, 2, 16, 260}, {2, 260},
+                    {.n_heads = 1, .n_kv_heads = 1, .head_dim = 260}),
+            "attention: head_dim is 260, expected at most 256");
+}
+
+}  // namespace
+}  // namespace handloom::test
