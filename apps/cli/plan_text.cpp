@@ -31,9 +31,11 @@ uint32_t take_number(std::string_view& text) {
   return number;
 }
 
-/// What the comparison of two blocks has found so far: the layer number of the first and its step.
+/// What the comparison of two blocks has found so far.
 struct Step {
-  uint32_t first = 0, by = 0;  // by == 0: no number has differed yet
+  uint32_t first = 0,
+           by = 0;           // the first block's layer and the step; by == 0: none has differed yet
+  std::vector<bool> counts;  // for each number in order: does it step, or stay?
 };
 
 /// True if the texts are equal but for numbers, each of which is equal or larger by the one step.
@@ -41,10 +43,11 @@ bool same_but_for_layer(std::string_view a, std::string_view b, Step& step) {
   while (!a.empty() && !b.empty()) {
     if (is_digit(a.front()) && is_digit(b.front())) {
       const uint32_t in_a = take_number(a), in_b = take_number(b);
+      step.counts.push_back(in_a != in_b);
       if (in_a == in_b) continue;
       if (in_b < in_a || (step.by != 0 && in_b - in_a != step.by)) return false;
-      if (step.by == 0) step = {.first = in_a, .by = in_b - in_a};
-      step.first = std::min(step.first, in_a);
+      step.first = step.by == 0 ? in_a : std::min(step.first, in_a);
+      step.by = in_b - in_a;
     } else {
       if (a.front() != b.front()) return false;
       a.remove_prefix(1);
@@ -82,12 +85,14 @@ std::optional<Step> compare_blocks(std::span<const PlanEntry> entries, size_t be
 /// The repetition of a block of `length` from `begin` on; n == 1 if it is not repeated.
 Repetition repetition_at(std::span<const PlanEntry> entries, size_t begin, size_t length) {
   Repetition found = {.begin = begin, .length = length, .n = 1};
+  std::optional<Step> first;
   for (size_t at = begin; at + 2 * length <= entries.size(); at += length) {
-    const auto step = compare_blocks(entries, at, length);
-    if (!step || (found.n > 1 && step->by != found.layers_per_block)) break;
-    if (found.n == 1) found.first_layer = step->first, found.layers_per_block = step->by;
+    auto step = compare_blocks(entries, at, length);
+    if (!step || (first && (step->by != first->by || step->counts != first->counts))) break;
+    if (!first) first = std::move(step);
     ++found.n;
   }
+  if (first) found.first_layer = first->first, found.layers_per_block = first->by;
   return found;
 }
 

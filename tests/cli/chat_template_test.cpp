@@ -1,6 +1,6 @@
 // Every chat of the golden files renders to the very text that transformers made of it.
 #include "chat_template.h"
-#include "failure.h"
+#include "tests/cli/failure_of.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -44,17 +44,6 @@ std::string render(const std::string& source, const Json& messages, bool add = t
   chat_template.bos_token = "<s>";
   chat_template.eos_token = "</s>";
   return render_chat(chat_template, messages, add);
-}
-
-/// The sentence that `call` fails with.
-template <class Call>
-std::string failure_of(Call call) {
-  try {
-    call();
-  } catch (const Failure& failure) {
-    return failure.what();
-  }
-  return "(no failure)";
 }
 
 class Family : public testing::TestWithParam<const char*> {};
