@@ -74,9 +74,11 @@ Result<void> check_growth(size_t n_bytes, size_t limit) {
 Result<std::string> replace_all(std::string_view text, const Pattern& pattern,
                                 std::string_view content, size_t limit) {
   TRY(const std::vector<Match> matches, pattern.find_all(text));
-  CHECK_OK(check_growth(text.size() + matches.size() * content.size(), limit));
+  size_t n_bytes = text.size() + matches.size() * content.size();
+  for (const Match& match : matches) n_bytes -= match.end - match.begin;
+  CHECK_OK(check_growth(n_bytes, limit));
   std::string out;
-  out.reserve(text.size() + matches.size() * content.size());
+  out.reserve(n_bytes);
   size_t end = 0;
   for (const Match& match : matches) {
     out += text.substr(end, match.begin - end);

@@ -37,7 +37,7 @@ class Pattern {
 
 /// The most bytes that a text of `n_bytes` may become on its way through all steps. Only hostile
 /// files ask for more: a few steps that each double the text would otherwise exhaust the memory.
-constexpr size_t growth_limit(size_t n_bytes) { return std::max(size_t{16} << 20, 64 * n_bytes); }
+constexpr size_t growth_limit(size_t n_bytes) { return std::max(size_t{1} << 20, 64 * n_bytes); }
 
 /// An error if `n_bytes` is more than `limit`.
 Result<void> check_growth(size_t n_bytes, size_t limit);

@@ -14,8 +14,7 @@ namespace {
 
 // A pattern of a tokenizer takes a few steps per character; one that runs into these is hostile.
 constexpr uint32_t kMatchLimit = 10'000'000;
-constexpr uint32_t kDepthLimit = 100'000;
-constexpr uint32_t kHeapLimitKib = 64 * 1024;
+constexpr uint32_t kHeapLimitKib = 256 * 1024;
 constexpr size_t kMaxPatternBytes = 64 * 1024;
 
 template <auto free_function>
@@ -154,7 +153,6 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view shown,
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
   MatchContext limits(pcre2_match_context_create(nullptr));
   pcre2_set_match_limit(limits.get(), kMatchLimit);
-  pcre2_set_depth_limit(limits.get(), kDepthLimit);
   pcre2_set_heap_limit(limits.get(), kHeapLimitKib);
   return Regex(std::make_shared<const Compiled>(
       Compiled{std::move(code), std::move(limits), std::string(shown), std::string(where)}));
