@@ -10,13 +10,13 @@
 namespace handloom {
 namespace {
 
-constexpr uint32_t kDefaultContext = 8192;   // more must be asked for: the cache is allocated whole
-constexpr uint32_t kMaxPrefillTokens = 2048;  // rows of one forward pass
+constexpr uint32_t kDefaultContext = 8192;  // more must be asked for: the cache is allocated whole
+constexpr uint32_t kMaxPrefillTokens = 2048;              // rows of one forward pass
 constexpr uint64_t kReservedBytes = uint64_t{256} << 20;  // left for the driver and everything else
 
 DType kv_dtype(Precision precision, const Features& features) {
-  const bool is_f16 = precision == Precision::f16 ||
-                      (precision == Precision::automatic && features.f16);
+  const bool is_f16 =
+      precision == Precision::f16 || (precision == Precision::automatic && features.f16);
   return is_f16 ? DType::f16 : DType::f32;
 }
 
@@ -31,8 +31,7 @@ uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits
 
 Result<uint32_t> choose_context(const formats::Config& config, const kv_cache::KvShape& shape,
                                 const Limits& limits, uint64_t weight_bytes, uint32_t wanted) {
-  const uint64_t fits =
-      kv_cache::context_that_fits(limits, shape, weight_bytes + kReservedBytes);
+  const uint64_t fits = kv_cache::context_that_fits(limits, shape, weight_bytes + kReservedBytes);
   if (wanted > config.max_seq_len) {
     return fail(ErrorCode::invalid_argument,
                 "engine: a context of {} tokens is asked for, the model was made for {}", wanted,
@@ -45,8 +44,7 @@ Result<uint32_t> choose_context(const formats::Config& config, const kv_cache::K
                 wanted, wanted * config.kv_bytes_per_token(shape.dtype) / 1000000, fits, fits);
   }
   if (wanted > 0) return wanted;
-  return static_cast<uint32_t>(
-      std::min<uint64_t>({config.max_seq_len, kDefaultContext, fits}));
+  return static_cast<uint32_t>(std::min<uint64_t>({config.max_seq_len, kDefaultContext, fits}));
 }
 
 SamplingOptions default_sampling_of(const formats::GenerationConfig& g) {
@@ -116,8 +114,8 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   TRY(const uint32_t context,
       choose_context(c, impl->kv_shape, limits, weight_bytes, options.context));
 
-  const auto storage = kv == DType::f16 ? model::WeightStorage::f16
-                                        : model::WeightStorage::as_in_file;
+  const auto storage =
+      kv == DType::f16 ? model::WeightStorage::f16 : model::WeightStorage::as_in_file;
   const auto report = [&](uint64_t done, uint64_t total) {
     if (options.on_progress) options.on_progress({done, total, "weights"});
   };

@@ -58,7 +58,7 @@ struct Session::Impl {
   StepBuffers step;
   std::optional<gpu::Recording> decode_to_token = {}, decode_to_logits = {};
   std::vector<uint32_t> ids = {};  // the timeline
-  size_t n_evaluated = 0;     // ids whose K and V are in the cache; the last one chosen is not yet
+  size_t n_evaluated = 0;  // ids whose K and V are in the cache; the last one chosen is not yet
 
   static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine, uint32_t context);
   /// The recording of one decode step, made on first use.

@@ -81,8 +81,8 @@ Result<void> Generator::prefill() {
     const bool is_last = first + n == n_held;
     engine.write_tokens(session_.step, std::span(session_.ids).subspan(first, n),
                         static_cast<uint32_t>(first));
-    const auto ending = is_last && on_gpu_ ? Engine::Impl::Ending::token
-                                           : Engine::Impl::Ending::logits;
+    const auto ending =
+        is_last && on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
     TRY(const gpu::Recording recording,
         engine.record_step(session_.step, session_.kv, static_cast<uint32_t>(n),
                            static_cast<uint32_t>(first + n), ending));
@@ -106,8 +106,8 @@ Result<void> Generator::submit_steps() {
     TRY(const gpu::Recording* step, session_.decode_step(Engine::Impl::Ending::token));
     ++n_submitted_;
     const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
-    in_flight_.push_back(session_.engine.device.submit_and_read(
-        *step, session_.step.state.history.row(position)));
+    in_flight_.push_back(
+        session_.engine.device.submit_and_read(*step, session_.step.state.history.row(position)));
   }
   return {};
 }

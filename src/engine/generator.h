@@ -49,10 +49,10 @@ class Generator {
 
   Session::Impl& session_;
   const GenerateOptions& options_;
-  bool on_gpu_;                    // the GPU chooses the tokens
+  bool on_gpu_;  // the GPU chooses the tokens
   std::optional<sampling::Sampler> sampler_;
-  size_t prompt_len_ = 0;          // ids of the timeline when generation began
-  uint32_t n_submitted_ = 0;       // tokens asked of the GPU so far
+  size_t prompt_len_ = 0;     // ids of the timeline when generation began
+  uint32_t n_submitted_ = 0;  // tokens asked of the GPU so far
   std::deque<gpu::Readback> in_flight_;
   tokenizer::StreamDecoder decoder_;
   StopMatcher stops_;

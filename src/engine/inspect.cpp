@@ -24,8 +24,7 @@ Result<Plan> plan_step(Engine::Impl& e, uint32_t n_tokens, uint32_t n_keys, std:
                 std::max(n_tokens, n_keys), e.model->max_tokens(), e.info.context);
   }
   TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_keys));
-  TRY(const StepBuffers step,
-      StepBuffers::create(e.device, n_tokens, n_keys, e.config.vocab_size));
+  TRY(const StepBuffers step, StepBuffers::create(e.device, n_tokens, n_keys, e.config.vocab_size));
   TRY(const gpu::Recording recording,
       e.record_step(step, kv, n_tokens, n_keys, Engine::Impl::Ending::token));
   const auto entries = recording.plan();
@@ -39,8 +38,8 @@ struct Taps {
   std::optional<Error> error;
 
   void take(gpu::Encoder& enc, std::string_view name, const gpu::Tensor& tensor) {
-    Result<gpu::Tensor> copy = device.create_tensor(std::string(name), tensor.dtype, tensor.shape,
-                                                    gpu::MemoryKind::other);
+    Result<gpu::Tensor> copy =
+        device.create_tensor(std::string(name), tensor.dtype, tensor.shape, gpu::MemoryKind::other);
     if (!copy) {
       error = std::move(copy).error();
       return;
@@ -68,8 +67,7 @@ Result<Plan> Engine::plan_prefill(uint32_t n_tokens) {
 }
 
 Result<Plan> Engine::plan_decode(uint32_t n_tokens) {
-  return plan_step(*impl_, 1, n_tokens + 1,
-                   fmt::format("decode step after {} tokens", n_tokens));
+  return plan_step(*impl_, 1, n_tokens + 1, fmt::format("decode step after {} tokens", n_tokens));
 }
 
 Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool one_by_one) {
@@ -97,10 +95,9 @@ Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool
         e.device.create_tensor("all logits", DType::f32, {n, e.config.vocab_size},
                                gpu::MemoryKind::other));
     Taps taps{.device = e.device};
-    gpu::Encoder enc(e.device, "dump", [&taps](gpu::Encoder& tapped, std::string_view name,
-                                               const gpu::Tensor& tensor) {
-      taps.take(tapped, name, tensor);
-    });
+    gpu::Encoder enc(e.device, "dump",
+                     [&taps](gpu::Encoder& tapped, std::string_view name,
+                             const gpu::Tensor& tensor) { taps.take(tapped, name, tensor); });
     e.model->forward(enc,
                      {.token_ids = step.state.token_ids.first_rows(n),
                       .positions = step.state.positions.first_rows(n),
@@ -130,8 +127,8 @@ Result<double> Engine::measure_read_bandwidth() {
   const uint64_t bytes = std::min({most, limits.max_binding_bytes, limits.max_buffer_bytes}) & ~15u;
   const auto n = static_cast<uint32_t>(bytes / 16);
 
-  TRY(const gpu::Tensor data, e.device.create_tensor("bandwidth.data", DType::u32, {n, 4},
-                                                     gpu::MemoryKind::other));
+  TRY(const gpu::Tensor data,
+      e.device.create_tensor("bandwidth.data", DType::u32, {n, 4}, gpu::MemoryKind::other));
   TRY(const gpu::Tensor folded, e.device.create_tensor("bandwidth.folded", DType::u32,
                                                        {kWorkgroups}, gpu::MemoryKind::other));
   gpu::Encoder enc(e.device, "read bandwidth");

@@ -1,4 +1,5 @@
-// Sessions: their memory, the recordings of their steps, and the native host's loop around Generator.
+// Sessions: their memory, the recordings of their steps, and the native host's loop around
+// Generator.
 #include "base/result.h"
 #include "engine/engine_impl.h"
 #include "engine/generator.h"
@@ -8,8 +9,8 @@
 
 namespace handloom {
 
-Result<StepBuffers> StepBuffers::create(gpu::Device& device, uint32_t max_tokens,
-                                        uint32_t context, uint32_t vocab_size) {
+Result<StepBuffers> StepBuffers::create(gpu::Device& device, uint32_t max_tokens, uint32_t context,
+                                        uint32_t vocab_size) {
   constexpr auto kKind = gpu::MemoryKind::activations;
   StepBuffers step;
   TRY(step.state.token_ids, device.create_tensor("token_ids", DType::u32, {max_tokens}, kKind));
@@ -49,8 +50,9 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::create(Engine::Impl& engin
                                             engine.config.vocab_size));
   // Whatever the driver refused to allocate is known now, before anything runs on it.
   if (auto accepted = gpu::wait(engine.device, engine.device.settle()); !accepted) {
-    return fail(accepted.error().code, "session: a context of {} tokens needs {} bytes of KV cache: {}",
-                context, engine.device.memory().kv_cache, accepted.error().message);
+    return fail(accepted.error().code,
+                "session: a context of {} tokens needs {} bytes of KV cache: {}", context,
+                engine.device.memory().kv_cache, accepted.error().message);
   }
   return std::make_unique<Impl>(
       Impl{.engine = engine, .kv = std::move(kv), .step = std::move(step)});

@@ -9,13 +9,13 @@ namespace handloom {
 Result<Tokenizer> Tokenizer::load(const std::string& folder) {
   TRY(tokenizer::Tokenizer inner, tokenizer::Tokenizer::load(folder + "/tokenizer.json"));
   TRY(formats::TokenizerConfig texts, formats::load_tokenizer_config(folder));
-  auto impl = std::make_shared<Impl>(
-      Impl{.tokenizer = std::move(inner),
-           .chat_template = {.text = std::move(texts.chat_template),
-                             .bos_token = texts.bos_token.value_or(""),
-                             .eos_token = texts.eos_token.value_or(""),
-                             .unk_token = texts.unk_token.value_or(""),
-                             .pad_token = texts.pad_token.value_or("")}});
+  auto impl =
+      std::make_shared<Impl>(Impl{.tokenizer = std::move(inner),
+                                  .chat_template = {.text = std::move(texts.chat_template),
+                                                    .bos_token = texts.bos_token.value_or(""),
+                                                    .eos_token = texts.eos_token.value_or(""),
+                                                    .unk_token = texts.unk_token.value_or(""),
+                                                    .pad_token = texts.pad_token.value_or("")}});
   return Tokenizer(std::move(impl));
 }
 

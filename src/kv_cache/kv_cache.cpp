@@ -17,8 +17,8 @@ Result<KvCache> KvCache::create(gpu::Device& device, const KvShape& shape, uint3
                              gpu::MemoryKind::kv_cache));
     cache.layers_.push_back(std::move(layer));
   }
-  TRY(cache.page_table_, device.create_tensor("page_table", DType::u32, {n_pages},
-                                              gpu::MemoryKind::kv_cache));
+  TRY(cache.page_table_,
+      device.create_tensor("page_table", DType::u32, {n_pages}, gpu::MemoryKind::other));
   std::vector<uint32_t> identity(n_pages);
   std::iota(identity.begin(), identity.end(), 0u);
   device.write(cache.page_table_, std::as_bytes(std::span(identity)));

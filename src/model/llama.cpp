@@ -63,8 +63,7 @@ void Llama::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCac
 namespace {
 
 /// cos and sin of position * inv_freq[i], the angle rounded to f32 first as Hugging Face does.
-Result<gpu::Tensor> make_cos_sin(gpu::Device& device, const formats::Rope& rope,
-                                 uint32_t context) {
+Result<gpu::Tensor> make_cos_sin(gpu::Device& device, const formats::Rope& rope, uint32_t context) {
   const std::vector<float> inv_freq = rope.inv_freq();
   const auto half_dim = static_cast<uint32_t>(inv_freq.size());
   std::vector<float> table;
@@ -113,9 +112,8 @@ Activations Activations::for_tokens(uint32_t n_tokens) const {
 }
 
 Result<void> check_dimensions(const formats::Config& c) {
-  const std::pair<const char*, uint32_t> dims[] = {{"hidden_size", c.model_dim},
-                                                   {"intermediate_size", c.ffn_dim},
-                                                   {"head_dim", c.head_dim}};
+  const std::pair<const char*, uint32_t> dims[] = {
+      {"hidden_size", c.model_dim}, {"intermediate_size", c.ffn_dim}, {"head_dim", c.head_dim}};
   for (const auto& [name, value] : dims) {
     if (value % 4 != 0) {
       return fail(ErrorCode::unsupported, "config: '{}' is {}, expected a multiple of 4", name,

@@ -49,8 +49,8 @@ class Llama {
                             const formats::Config& config, WeightStorage storage, uint32_t context,
                             uint32_t max_tokens, const OnBytes& on_bytes);
 
-  /// Records one forward pass. `logits` is [1, vocab_size] for the last row or [n_tokens, vocab_size]
-  /// for all of them.
+  /// Records one forward pass. `logits` is [1, vocab_size] for the last row or [n_tokens,
+  /// vocab_size] for all of them.
   void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                const gpu::Tensor& logits) const;
 

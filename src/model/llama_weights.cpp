@@ -117,8 +117,8 @@ class Uploader {
 };
 
 Result<LlamaWeights::Layer> load_layer(Uploader& up, const formats::Config& c, uint32_t il) {
-  const std::string blk = fmt::format("blk.{}.", il);           // our name: GGUF's
-  const std::string hf = fmt::format("model.layers.{}.", il);   // the file's: Hugging Face's
+  const std::string blk = fmt::format("blk.{}.", il);          // our name: GGUF's
+  const std::string hf = fmt::format("model.layers.{}.", il);  // the file's: Hugging Face's
   LlamaWeights::Layer w;
   TRY(w.attn_norm, up.norm(blk + "attn_norm.weight", hf + "input_layernorm.weight", c.model_dim));
   TRY(w.attn_qkv, up.matrix(blk + "attn_qkv.weight",
@@ -130,12 +130,12 @@ Result<LlamaWeights::Layer> load_layer(Uploader& up, const formats::Config& c, u
                                {{hf + "self_attn.o_proj.weight", c.model_dim}}, c.q_dim()));
   TRY(w.ffn_norm,
       up.norm(blk + "ffn_norm.weight", hf + "post_attention_layernorm.weight", c.model_dim));
-  TRY(w.ffn_gate_up, up.matrix(blk + "ffn_gate_up.weight",
-                               {{hf + "mlp.gate_proj.weight", c.ffn_dim},
-                                {hf + "mlp.up_proj.weight", c.ffn_dim}},
-                               c.model_dim));
-  TRY(w.ffn_down, up.matrix(blk + "ffn_down.weight",
-                            {{hf + "mlp.down_proj.weight", c.model_dim}}, c.ffn_dim));
+  TRY(w.ffn_gate_up,
+      up.matrix(blk + "ffn_gate_up.weight",
+                {{hf + "mlp.gate_proj.weight", c.ffn_dim}, {hf + "mlp.up_proj.weight", c.ffn_dim}},
+                c.model_dim));
+  TRY(w.ffn_down,
+      up.matrix(blk + "ffn_down.weight", {{hf + "mlp.down_proj.weight", c.model_dim}}, c.ffn_dim));
   return w;
 }
 
@@ -157,8 +157,8 @@ Result<LlamaWeights> load_llama_weights(gpu::Device& device, const formats::Chec
   if (config.tied_embeddings) {
     weights.output = weights.token_embd;
   } else {
-    TRY(weights.output, up.matrix("output.weight", {{"lm_head.weight", config.vocab_size}},
-                                  config.model_dim));
+    TRY(weights.output,
+        up.matrix("output.weight", {{"lm_head.weight", config.vocab_size}}, config.model_dim));
   }
   return weights;
 }
@@ -167,8 +167,8 @@ uint64_t LlamaWeights::bytes_per_token() const {
   uint64_t bytes = output_norm.bytes() + output.bytes() +
                    uint64_t{token_embd.dim(1)} * dtype_bytes(token_embd.dtype);
   for (const Layer& w : layers) {
-    for (const gpu::Tensor* t : {&w.attn_norm, &w.attn_qkv, &w.attn_output, &w.ffn_norm,
-                                 &w.ffn_gate_up, &w.ffn_down}) {
+    for (const gpu::Tensor* t :
+         {&w.attn_norm, &w.attn_qkv, &w.attn_output, &w.ffn_norm, &w.ffn_gate_up, &w.ffn_down}) {
       bytes += t->bytes();
     }
   }

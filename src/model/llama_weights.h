@@ -13,8 +13,8 @@ namespace handloom::model {
 
 struct LlamaWeights {
   struct Layer {
-    gpu::Tensor attn_norm;    // f32 [model_dim]
-    gpu::Tensor attn_qkv;     // [(n_heads + 2 * n_kv_heads) * head_dim, model_dim]: rows [q | k | v]
+    gpu::Tensor attn_norm;  // f32 [model_dim]
+    gpu::Tensor attn_qkv;   // [(n_heads + 2 * n_kv_heads) * head_dim, model_dim]: rows [q | k | v]
     gpu::Tensor attn_output;  // [model_dim, n_heads * head_dim]
     gpu::Tensor ffn_norm;     // f32 [model_dim]
     gpu::Tensor ffn_gate_up;  // [2 * ffn_dim, model_dim]: rows [gate | up]

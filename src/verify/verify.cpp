@@ -1,5 +1,5 @@
-// Verification: every named stage of a forward pass against Hugging Face's activations in a folder's
-// reference.safetensors, or against our own plain loops on the CPU.
+// Verification: every named stage of a forward pass against Hugging Face's activations in a
+// folder's reference.safetensors, or against our own plain loops on the CPU.
 #include "base/result.h"
 #include "formats/safetensors.h"
 #include "reference/kv_append.h"
@@ -55,9 +55,8 @@ Result<bool> compare_stages(const std::string& pass, const std::vector<HostTenso
     const auto it = want.find(stage.name);
     if (it == want.end()) continue;
     if (it->second.shape != stage.shape) {
-      return fail(ErrorCode::bad_format,
-                  "verify: stage '{}' has {} values, the reference holds {}", stage.name,
-                  stage.values.size(), it->second.values.size());
+      return fail(ErrorCode::bad_format, "verify: stage '{}' has {} values, the reference holds {}",
+                  stage.name, stage.values.size(), it->second.values.size());
     }
     const StageReport report =
         compare(fmt::format("{} {}", pass, stage.name), stage, it->second, tolerance);
@@ -77,8 +76,7 @@ Result<bool> compare_regimes(Engine& engine, std::span<const uint32_t> ids, cons
                              const OnStage& on_stage) {
   const double tolerance = tolerance_of(engine);
   TRY(const std::vector<HostTensor> prefill, engine.dump(ids, false));
-  TRY(const bool prefill_passed,
-      compare_stages("prefill", prefill, want, tolerance, on_stage));
+  TRY(const bool prefill_passed, compare_stages("prefill", prefill, want, tolerance, on_stage));
   if (!prefill_passed) return false;
   TRY(const std::vector<HostTensor> decode, engine.dump(ids, true));
   TRY(const bool decode_passed, compare_stages("decode", decode, want, tolerance, on_stage));
@@ -91,9 +89,8 @@ Result<bool> compare_regimes(Engine& engine, std::span<const uint32_t> ids, cons
 Result<HostTensor> to_host(const formats::TensorInfo& info) {
   TRY(std::vector<float> values, formats::to_f32(info));
   const auto dims = info.shape.dims();
-  return HostTensor{.name = info.name,
-                    .shape = {dims.begin(), dims.end()},
-                    .values = std::move(values)};
+  return HostTensor{
+      .name = info.name, .shape = {dims.begin(), dims.end()}, .values = std::move(values)};
 }
 
 Result<std::vector<uint32_t>> read_input_ids(const formats::Checkpoint& reference) {
@@ -152,7 +149,8 @@ Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,
                                   .shape = {dims.begin(), dims.end()},
                                   .values = values.values});
   };
-  CHECK_OK(llama.forward({.token_ids = ids, .positions = positions, .page_table = pages}, kv, keep));
+  CHECK_OK(
+      llama.forward({.token_ids = ids, .positions = positions, .page_table = pages}, kv, keep));
   return compare_regimes(engine, ids, want, on_stage);
 }
 
