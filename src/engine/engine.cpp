@@ -3,6 +3,7 @@
 #include "engine/engine_impl.h"
 #include "formats/safetensors.h"
 #include "gpu/native.h"
+#include "ops/matmul.h"
 
 #include <algorithm>
 #include <chrono>
@@ -89,6 +90,24 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint3
           .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
 }
 
+/// Runs one prefill and one decode step on nothing in particular. Drivers compile a kernel when it
+/// is created or when it first runs; both belong to loading, not to the first answer.
+Result<void> compile_kernels(Engine::Impl& e) {
+  const uint32_t n_tokens = std::min(e.model->max_tokens(), 2 * ops::kMatmulVecRows);
+  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_tokens));
+  TRY(const StepBuffers step,
+      StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
+  e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
+  const auto sampling = ops::sampling_words(0.0f, 0);
+  e.device.write(step.sampling, std::as_bytes(std::span(sampling)));
+  using Ending = Engine::Impl::Ending;
+  TRY(const gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
+  TRY(const gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token));
+  e.device.submit(prefill);
+  CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(decode, step.state.history)));
+  return {};
+}
+
 Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
                                                 const LoadOptions& options) {
   // Everything on disk is checked before a device is opened.
@@ -122,6 +141,8 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   TRY(impl->model, model::Llama::load(impl->device, checkpoint, c, storage, context,
                                       prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
+  if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
+  CHECK_OK(compile_kernels(*impl));
   impl->info = describe_model(folder, *impl, context);
   return impl;
 }
