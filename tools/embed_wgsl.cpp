@@ -207,7 +207,11 @@ std::vector<Field> find_params(const std::string& file, const Strings& lines) {
       inside = true;
     } else if (inside && line.starts_with("}")) {
       return fields;
-    } else if (inside && std::regex_match(line, m, field)) {
+    } else if (inside && !trim(line).empty() && !trim(line).starts_with("//")) {
+      // What is not understood would shift every field behind it.
+      if (!std::regex_match(line, m, field)) {
+        refuse(file, "a line of Params is `" + trim(line) + "`, expected `name: type,`");
+      }
       if (m[2] != "u32" && m[2] != "f32") refuse(file, "Params may hold u32 and f32 only");
       fields.push_back({m[1], m[2]});
     }

@@ -13,6 +13,22 @@ namespace {
 
 wgpu::StringView view(std::string_view s) { return {s.data(), s.size()}; }
 
+std::string_view first_line(std::string_view message) {
+  return message.substr(0, message.find('\n'));
+}
+
+/// Dawn's message with its context, " - While ..." line by line, in one line; Dawn's own source
+/// positions, "    at ...", are left out.
+std::string one_line(std::string_view message) {
+  std::string out(first_line(message));
+  for (size_t at; (at = message.find('\n')) != std::string_view::npos;) {
+    message.remove_prefix(at + 1);
+    const std::string_view line = first_line(message);
+    if (line.starts_with(" - ")) out += fmt::format("; {}", line.substr(3));
+  }
+  return out;
+}
+
 std::string lower(std::string_view s) {
   std::string out(s);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -106,7 +122,7 @@ Result<void> DawnBackend::open_device(const wgpu::Adapter& adapter) {
       [](const wgpu::Device&, wgpu::ErrorType type, wgpu::StringView message, DawnBackend* self) {
         self->keep_error(
             type == wgpu::ErrorType::OutOfMemory ? ErrorCode::out_of_memory : ErrorCode::gpu,
-            fmt::format("device: {}", std::string_view(message)));
+            fmt::format("device: {}", one_line(message)));
       },
       this);
   descriptor.SetDeviceLostCallback(
@@ -117,7 +133,7 @@ Result<void> DawnBackend::open_device(const wgpu::Adapter& adapter) {
         self->lost_ = true;
         self->error_ =
             Error{ErrorCode::device_lost, fmt::format("device: adapter '{}' was lost: {}",
-                                                      self->info_.name, std::string_view(message))};
+                                                      self->info_.name, first_line(message))};
       },
       this);
   device_ = adapter.CreateDevice(&descriptor);
@@ -153,8 +169,7 @@ void DawnBackend::pop_scopes(std::string where) {
                           [this, code, where](wgpu::PopErrorScopeStatus, wgpu::ErrorType type,
                                               wgpu::StringView message) {
                             if (type == wgpu::ErrorType::NoError) return;
-                            keep_error(code,
-                                       fmt::format("{}: {}", where, std::string_view(message)));
+                            keep_error(code, fmt::format("{}: {}", where, one_line(message)));
                           });
   }
 }
@@ -304,26 +319,26 @@ void DawnBackend::submit(std::string_view label, std::span<const Command> comman
 }
 
 void DawnBackend::start_map(Id buffer, uint64_t bytes) {
-  Mapping& mapping = mappings_[buffer];  // the node stays where it is: the callback may point to it
-  mapping = {};
-  mapping.future = buffers_[buffer].MapAsync(
-      wgpu::MapMode::Read, 0, bytes, wgpu::CallbackMode::WaitAnyOnly,
-      [](wgpu::MapAsyncStatus status, wgpu::StringView, Mapping* self) {
-        self->done = true;
-        self->succeeded = status == wgpu::MapAsyncStatus::Success;
-      },
-      &mapping);
+  // The callback comes in any case, perhaps after the buffer is destroyed and this backend gone.
+  const auto mapping = std::make_shared<Mapping>();
+  mappings_[buffer] = mapping;
+  mapping->future =
+      buffers_[buffer].MapAsync(wgpu::MapMode::Read, 0, bytes, wgpu::CallbackMode::WaitAnyOnly,
+                                [mapping](wgpu::MapAsyncStatus status, wgpu::StringView) {
+                                  mapping->done = true;
+                                  mapping->succeeded = status == wgpu::MapAsyncStatus::Success;
+                                });
 }
 
 void DawnBackend::poll_map(Id buffer, uint64_t timeout_ns) {
-  Mapping& mapping = mappings_[buffer];
+  const Mapping& mapping = *mappings_[buffer];
   if (mapping.done) return;
   wgpu::Instance(instance_->Get()).WaitAny(mapping.future, timeout_ns);
 }
 
 bool DawnBackend::is_mapped(Id buffer) {
   poll_map(buffer, 0);
-  return mappings_[buffer].done;
+  return mappings_[buffer]->done;
 }
 
 void DawnBackend::wait_for_map(Id buffer) {
@@ -331,7 +346,7 @@ void DawnBackend::wait_for_map(Id buffer) {
 }
 
 void DawnBackend::finish_map(Id buffer, std::span<std::byte> out) {
-  const Mapping& mapping = mappings_[buffer];
+  const Mapping& mapping = *mappings_[buffer];
   if (!mapping.succeeded) {
     keep_error(ErrorCode::gpu, "device: a readback was refused");
     return;

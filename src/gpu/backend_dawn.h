@@ -63,7 +63,7 @@ class DawnBackend final : public Backend {
   std::unordered_map<Id, wgpu::Buffer> buffers_;
   std::unordered_map<Id, Pipeline> pipelines_;
   std::unordered_map<Id, wgpu::BindGroup> bind_groups_;
-  std::unordered_map<Id, Mapping> mappings_;
+  std::unordered_map<Id, std::shared_ptr<Mapping>> mappings_;  // shared with the callback
   std::optional<Error> error_;
   bool lost_ = false;
 };

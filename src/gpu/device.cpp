@@ -34,9 +34,13 @@ void DeviceState::return_readback(Id buffer) {
     idle_readbacks.emplace(bytes, buffer);
     return;
   }
+  drop_readback(buffer);
+}
+
+void DeviceState::drop_readback(Id buffer) {
   backend->destroy_buffer(buffer);
+  memory.other -= readback_bytes[buffer];
   readback_bytes.erase(buffer);
-  memory.other -= bytes;
 }
 
 Buffer::Buffer(std::shared_ptr<DeviceState> state, Id id, uint64_t bytes, MemoryKind kind)
@@ -61,6 +65,17 @@ Tensor Tensor::row(uint32_t i) const {
   Tensor one = first_rows(1);
   one.offset += i * one.count() * dtype_bytes(dtype);
   return one;
+}
+
+Readback& Readback::operator=(Readback&& other) noexcept {
+  std::swap(state_, other.state_);
+  std::swap(buffer_, other.buffer_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Readback::~Readback() {
+  if (state_ && bytes_ > 0) state_->drop_readback(buffer_);
 }
 
 bool Readback::ready() const { return bytes_ == 0 || state_->backend->is_mapped(buffer_); }

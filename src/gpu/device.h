@@ -46,6 +46,10 @@ class Readback {
   Readback() = default;
   Readback(std::shared_ptr<DeviceState> state, Id buffer, uint64_t bytes)
       : state_(std::move(state)), buffer_(buffer), bytes_(bytes) {}
+  Readback(Readback&&) noexcept = default;
+  Readback& operator=(Readback&& other) noexcept;
+  /// Without take(), the bytes are given up: a step whose token nobody wants.
+  ~Readback();
 
   bool pending() const { return state_ != nullptr; }
   bool ready() const;

@@ -18,6 +18,8 @@ class DeviceState {
   /// A readback buffer of at least `bytes`, from the pool or new.
   Id borrow_readback(uint64_t bytes);
   void return_readback(Id buffer);
+  /// Instead of returning it, whatever it was waiting for.
+  void drop_readback(Id buffer);
 
   std::unique_ptr<Backend> backend;
   MemoryUse memory;
