@@ -32,10 +32,10 @@ std::string_view version();
 
 struct AdapterChoice {
   std::vector<AdapterInfo> adapters;
-  uint32_t chosen = 0;             // what an empty LoadOptions::adapter picks
+  uint32_t chosen = 0;  // what an empty LoadOptions::adapter picks
 };
 
-/// All adapters of this machine, software ones last. Error no_adapter-like (ErrorCode::gpu) if none.
+/// All adapters of this machine, the best first, software ones last. Error: gpu, if there is none.
 Result<AdapterChoice> list_adapters();
 
 // ---------------------------------------------------------------------------------------------
@@ -43,13 +43,14 @@ Result<AdapterChoice> list_adapters();
 
 struct Piece {
   uint32_t id = 0;
-  std::string text;                // the token as the vocabulary spells it
+  std::string text;  // the token as the vocabulary spells it
   bool special = false;
 };
 
-/// What a chat template needs. Rendering is the host's: Jinja natively, @huggingface/jinja in a page.
+/// What a chat template needs. Rendering is the host's: Jinja natively, @huggingface/jinja in a
+/// page.
 struct ChatTemplate {
-  std::string text;                // Jinja source; empty if the model has none
+  std::string text;  // Jinja source; empty if the model has none
   std::string bos_token, eos_token, unk_token, pad_token;  // as text; empty if absent
 };
 
@@ -62,7 +63,7 @@ class Tokenizer {
   Result<std::vector<uint32_t>> encode(std::string_view text, bool add_specials) const;
   Result<std::string> decode(std::span<const uint32_t> ids, bool skip_specials = false) const;
   Result<std::vector<Piece>> pieces(std::span<const uint32_t> ids) const;
-  uint32_t vocab_size() const;     // 1 + the largest id
+  uint32_t vocab_size() const;  // 1 + the largest id
   const ChatTemplate& chat_template() const;
 
   struct Impl;
@@ -84,13 +85,13 @@ enum class Precision { f32, f16, automatic };
 
 struct LoadProgress {
   uint64_t done_bytes = 0, total_bytes = 0;
-  std::string_view stage;          // "weights", "kernels"
+  std::string_view stage;  // "weights", "kernels"
 };
 
 struct LoadOptions {
-  std::string adapter;             // index, or part of a name in any case; empty: the best one
+  std::string adapter;  // index, or part of a name in any case; empty: the best one
   Precision precision = Precision::automatic;
-  uint32_t context = 0;            // tokens a session can hold; 0: the model's, or what fits
+  uint32_t context = 0;  // tokens a session can hold; 0: the model's, or what fits
   std::function<void(const LoadProgress&)> on_progress;
 };
 
@@ -102,13 +103,13 @@ struct MemoryUse {
 
 struct ModelInfo {
   std::string folder;
-  std::string architecture;        // "llama"
-  std::string weight_dtype;        // as on the GPU: "bf16"
-  std::string kv_dtype;            // "f32"
+  std::string architecture;  // "llama"
+  std::string weight_dtype;  // as on the GPU: "bf16"
+  std::string kv_dtype;      // "f32"
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;
-  uint32_t max_seq_len = 0;        // what the model was made for
-  uint32_t context = 0;            // what a session here can hold
+  uint32_t max_seq_len = 0;  // what the model was made for
+  uint32_t context = 0;      // what a session here can hold
   uint64_t n_parameters = 0;
   uint64_t weight_bytes_per_token = 0;  // read from GPU memory by one decode step
   uint64_t kv_bytes_per_token = 0;      // added to a decode step's reads by each token of context
@@ -118,24 +119,24 @@ struct ModelInfo {
 // The list of dispatches
 
 struct PlanBinding {
-  std::string name;                // the kernel's name for it
-  std::string tensor;              // the tensor bound
+  std::string name;    // the kernel's name for it
+  std::string tensor;  // the tensor bound
   std::string dtype, shape;
   bool written = false;
 };
 
 struct PlanEntry {
   uint32_t index = 0;
-  std::string kernel;              // "rms_norm"
+  std::string kernel;  // "rms_norm"
   std::vector<PlanBinding> bindings;
-  std::string constants;           // "workgroup_size=64"
-  std::string params;              // "dim4=64 eps=1e-05"
+  std::string constants;  // "workgroup_size=64"
+  std::string params;     // "dim4=64 eps=1e-05"
   uint32_t workgroups[3] = {1, 1, 1};
-  uint64_t bytes = 0;              // moved to or from GPU memory, each tensor counted once
+  uint64_t bytes = 0;  // moved to or from GPU memory, each tensor counted once
 };
 
 struct Plan {
-  std::string title;               // "decode step at position 100"
+  std::string title;  // "decode step at position 100"
   std::vector<PlanEntry> entries;
 };
 
@@ -143,8 +144,8 @@ struct Plan {
 // Activations
 
 struct HostTensor {
-  std::string name;                // "layers.0.attn"
-  std::vector<uint32_t> shape;     // row-major
+  std::string name;             // "layers.0.attn"
+  std::vector<uint32_t> shape;  // row-major
   std::vector<float> values;
 };
 
@@ -155,9 +156,9 @@ Result<void> write_tensors(const std::string& path, TensorFormat format,
                            std::span<const HostTensor> tensors);
 
 struct StageReport {
-  std::string name;                // "prefill layers.0.attn"
-  double max_error = 0.0;          // largest over the rows of ||got - want|| / ||want||
-  double mean_error = 0.0;         // the mean over the rows
+  std::string name;         // "prefill layers.0.attn"
+  double max_error = 0.0;   // largest over the rows of ||got - want|| / ||want||
+  double mean_error = 0.0;  // the mean over the rows
   double tolerance = 0.0;
   bool passed = false;
 };
@@ -189,7 +190,8 @@ class Engine {
   Result<Plan> plan_prefill(uint32_t n_tokens);
   Result<Plan> plan_decode(uint32_t n_tokens);
 
-  /// Activations of every named stage over `ids`. `one_by_one`: as decode steps instead of a prefill.
+  /// Activations of every named stage over `ids`. `one_by_one`: as decode steps instead of a
+  /// prefill.
   Result<std::vector<HostTensor>> dump(std::span<const uint32_t> ids, bool one_by_one = false);
 
   /// Bytes per second that a plain read of a large buffer reaches; measured once, in about 0.1 s.
@@ -219,32 +221,32 @@ Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,
 // Generating
 
 enum class FinishReason {
-  stop,                            // an end-of-sequence token or a stop string
-  length,                          // max_tokens reached, or the context is full
-  cancelled,                       // on_text answered false
+  stop,       // an end-of-sequence token or a stop string
+  length,     // max_tokens reached, or the context is full
+  cancelled,  // on_text answered false
 };
 std::string_view to_string(FinishReason reason);
 
 struct GenerateOptions {
-  uint32_t max_tokens = 0;         // 0: until the context is full
+  uint32_t max_tokens = 0;  // 0: until the context is full
   SamplingOptions sampling;
-  std::vector<std::string> stop;   // generation ends before the first of these in the text
+  std::vector<std::string> stop;  // generation ends before the first of these in the text
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;
 };
 
 struct Timings {
-  uint32_t n_prompt = 0;           // tokens evaluated by prefill
+  uint32_t n_prompt = 0;  // tokens evaluated by prefill
   uint32_t n_generated = 0;
-  double prefill_ms = 0.0;         // until the first token is known
-  double decode_ms = 0.0;          // from the first token to the last
-  uint64_t decode_bytes = 0;       // weights and KV read by the decode steps
+  double prefill_ms = 0.0;    // until the first token is known
+  double decode_ms = 0.0;     // from the first token to the last
+  uint64_t decode_bytes = 0;  // weights and KV read by the decode steps
 };
 
 struct Generation {
-  std::vector<uint32_t> ids;       // generated, the ending token included
-  std::string text;                // without special tokens and without the stop string
+  std::vector<uint32_t> ids;  // generated, the ending token included
+  std::string text;           // without special tokens and without the stop string
   FinishReason finish_reason = FinishReason::stop;
   Timings timings;
 };

@@ -18,7 +18,7 @@ struct SamplingOptions {
   float frequency_penalty = 0.0f;  // subtracted once per occurrence among the generated tokens
   float presence_penalty = 0.0f;   // subtracted once if the token was generated at all
   std::vector<std::pair<uint32_t, float>> logit_bias = {};  // (token id, added to its logit)
-  uint64_t seed = 0;               // same seed, same adapter: same text
+  uint64_t seed = 0;                                        // same seed, same adapter: same text
 
   /// True if the draw needs no more than the logits divided by the temperature.
   bool needs_only_temperature() const {

@@ -43,12 +43,16 @@ std::string list_names(const std::vector<DawnAdapter>& adapters) {
   return names;
 }
 
+/// One sentence, with the first thing that the Vulkan loader had to remark.
+std::unexpected<Error> no_adapter(std::string_view remarks) {
+  const std::string_view first = remarks.substr(0, remarks.find('\n'));
+  return fail(ErrorCode::gpu,
+              "device: no adapter found{}{}, expected a Vulkan, Metal or D3D12 driver; ./setup "
+              "installs a software one",
+              first.empty() ? "" : ": ", first);
+}
+
 Result<DawnAdapter> choose(const std::vector<DawnAdapter>& adapters, std::string_view choice) {
-  if (adapters.empty()) {
-    return fail(ErrorCode::gpu,
-                "device: no adapter found, expected a Vulkan, Metal or D3D12 driver; ./setup "
-                "installs a software one");
-  }
   if (choice.empty()) return adapters.front();
   uint32_t index = 0;
   const auto [end, error] = std::from_chars(choice.data(), choice.data() + choice.size(), index);
@@ -84,8 +88,10 @@ wgpu::BufferBindingType binding_type(Access access) {
 
 Result<std::unique_ptr<DawnBackend>> DawnBackend::open(std::string_view choice) {
   std::unique_ptr<DawnBackend> backend(new DawnBackend());
-  TRY(backend->instance_, create_dawn_instance());
-  TRY(const DawnAdapter chosen, choose(enumerate_dawn_adapters(*backend->instance_), choice));
+  TRY(backend->instance_, create_dawn_instance(backend->remarks_));
+  const std::vector<DawnAdapter> adapters = enumerate_dawn_adapters(*backend->instance_);
+  if (adapters.empty()) return no_adapter(backend->remarks_);
+  TRY(const DawnAdapter chosen, choose(adapters, choice));
   backend->info_ = chosen.info;
   CHECK_OK(backend->open_device(chosen.adapter));
   return backend;
@@ -366,9 +372,11 @@ void DawnBackend::lose_device() {
 }
 
 Result<std::vector<AdapterInfo>> list_adapters() {
-  TRY(const auto instance, create_dawn_instance());
+  std::string remarks;
+  TRY(const auto instance, create_dawn_instance(remarks));
   std::vector<AdapterInfo> infos;
   for (DawnAdapter& a : enumerate_dawn_adapters(*instance)) infos.push_back(std::move(a.info));
+  if (infos.empty()) return no_adapter(remarks);
   return infos;
 }
 

@@ -55,7 +55,8 @@ class DawnBackend final : public Backend {
   wgpu::ShaderModule compile(const Kernel& kernel);
   void poll_map(Id buffer, uint64_t timeout_ns);
 
-  std::unique_ptr<dawn::native::Instance> instance_;  // first in, last out
+  std::string remarks_;                               // of Dawn and the drivers, for errors
+  std::unique_ptr<dawn::native::Instance> instance_;  // before all it makes, after all it makes
   AdapterInfo info_;
   wgpu::Device device_;
   wgpu::Queue queue_;

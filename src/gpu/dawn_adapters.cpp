@@ -100,12 +100,20 @@ void offer_software_adapter() {
 
 }  // namespace
 
-Result<std::unique_ptr<dawn::native::Instance>> create_dawn_instance() {
+Result<std::unique_ptr<dawn::native::Instance>> create_dawn_instance(std::string& remarks) {
   offer_software_adapter();
+  // By default Dawn writes to stderr. A machine without a GPU would greet every run with warnings.
+  dawn::native::DawnInstanceDescriptor native;
+  native.SetLoggingCallback(
+      [](wgpu::LoggingType, wgpu::StringView message, std::string* to) {
+        if (to->size() < 4096) *to += std::string(std::string_view(message)) + "\n";
+      },
+      &remarks);
   static constexpr const char* kEnabled[] = {"allow_unsafe_apis"};
   wgpu::DawnTogglesDescriptor toggles;
   toggles.enabledToggleCount = std::size(kEnabled);
   toggles.enabledToggles = kEnabled;
+  toggles.nextInChain = &native;
   static constexpr wgpu::InstanceFeatureName kFeatures[] = {
       wgpu::InstanceFeatureName::TimedWaitAny};
   wgpu::InstanceDescriptor descriptor;

@@ -10,6 +10,7 @@
 #include <dawn/native/DawnNative.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace handloom::gpu {
@@ -19,8 +20,9 @@ struct DawnAdapter {
   AdapterInfo info;
 };
 
-/// Dawn's instance. It must outlive every object made from it.
-Result<std::unique_ptr<dawn::native::Instance>> create_dawn_instance();
+/// Dawn's instance. It must outlive every object made from it. What Dawn and the drivers have to
+/// remark is appended to `remarks`, which must outlive the instance.
+Result<std::unique_ptr<dawn::native::Instance>> create_dawn_instance(std::string& remarks);
 
 /// The best first, software ones last; info.index is the position.
 std::vector<DawnAdapter> enumerate_dawn_adapters(const dawn::native::Instance& instance);

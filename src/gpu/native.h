@@ -9,8 +9,8 @@
 
 namespace handloom::gpu {
 
-/// Every adapter of this machine that can run kernels, the best first, software ones last. Empty if
-/// there is none.
+/// Every adapter of this machine that can run kernels, the best first, software ones last. Error:
+/// gpu, if there is none.
 Result<std::vector<AdapterInfo>> list_adapters();
 
 /// `choice`: an index of list_adapters(), or part of a name in any case; empty: the first.
