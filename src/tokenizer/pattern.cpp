@@ -7,6 +7,12 @@
 namespace handloom::tokenizer {
 namespace {
 
+/// A stretch of a text: a match, or what lies between two.
+struct Part {
+  size_t begin, end;
+  bool is_match;
+};
+
 /// All parts in order, matched or not. Empty matches are kept: they end the part before them.
 std::vector<Part> parts_of(const std::vector<Match>& matches, size_t n_bytes, bool invert) {
   std::vector<Part> parts;

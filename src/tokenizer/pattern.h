@@ -53,12 +53,6 @@ enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_
 /// Reads `object`'s "behavior"; `absent` stands in for a missing one.
 Result<SplitBehavior> read_behavior(const JsonObject& object, std::optional<SplitBehavior> absent);
 
-/// Parts of a text, in order; `is_match` parts and the others cover all of it.
-struct Part {
-  size_t begin, end;
-  bool is_match;
-};
-
 /// The non-empty parts that `behavior` makes of a text of `n_bytes` with these matches.
 std::vector<Match> split_at(const std::vector<Match>& matches, size_t n_bytes,
                             SplitBehavior behavior, bool invert = false);

@@ -54,6 +54,13 @@ Result<void> Tokenizer::Parts::read(const JsonObject& root) {
   return {};
 }
 
+Tokenizer::Tokenizer(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+Tokenizer::Tokenizer(const Tokenizer&) = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(const Tokenizer&) = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
 Result<Tokenizer> Tokenizer::parse(std::string_view tokenizer_json, std::string where) {
   TRY(const Json json, parse_json(tokenizer_json, where));
   TRY(const JsonObject root, JsonObject::from(json, where));

@@ -26,6 +26,12 @@ struct EncodeOptions {
 /// Immutable, and cheap to copy: copies share what was read. Usable from several threads.
 class Tokenizer {
  public:
+  Tokenizer(const Tokenizer&);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(const Tokenizer&);
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
   /// `where`, usually the file's path, begins each error.
   static Result<Tokenizer> parse(std::string_view tokenizer_json, std::string where);
   static Result<Tokenizer> load(const std::string& path);
@@ -48,7 +54,7 @@ class Tokenizer {
  private:
   friend class StreamDecoder;
   struct Parts;
-  explicit Tokenizer(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+  explicit Tokenizer(std::shared_ptr<const Parts> parts);
   std::shared_ptr<const Parts> parts_;
 };
 
