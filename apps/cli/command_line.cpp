@@ -114,7 +114,7 @@ void add_sampling_options(App& app, SamplingFlags& sampling) {
          },
          "added to the logit of a token; may repeat")
       ->type_name("ID=X")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_whole(app, "--seed", sampling.seed, 0, kMaxU64, "same seed, same adapter: same text");
 }
@@ -179,7 +179,7 @@ void add_run(App& app, RunCommand& run, Command& result) {
             "end after N tokens (default: when the context is full)");
   added.add_option("--stop", run.stop, "end before this text; may repeat")
       ->type_name("TEXT")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_sampling_options(added, run.sampling);
   added.add_flag("--verify", run.verify, "first compare every stage with the CPU reference");

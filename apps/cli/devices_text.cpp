@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <vector>
 
 namespace cli {
@@ -32,13 +33,16 @@ std::string features_text(const handloom::Features& features) {
 }
 
 std::vector<std::string> limits_lines(const handloom::Limits& limits) {
-  const std::vector<std::string> parts = {
+  std::vector<std::string> parts = {
       "binding " + binary_bytes_text(limits.max_binding_bytes),
       "buffer " + binary_bytes_text(limits.max_buffer_bytes),
       fmt::format("{} storage buffers per kernel", limits.max_bindings),
       fmt::format("{} invocations and {} of memory per workgroup", limits.max_invocations,
                   binary_bytes_text(limits.max_workgroup_bytes)),
       fmt::format("{} workgroups per grid dimension", limits.max_workgroups)};
+  if (limits.memory_bytes > 0) {
+    parts.insert(parts.begin(), "memory " + binary_bytes_text(limits.memory_bytes));
+  }
   return wrap(parts, 68);
 }
 
@@ -52,7 +56,7 @@ std::string adapter_text(const AdapterInfo& adapter) {
   std::string text = fmt::format("{}  {}\n", adapter.index, adapter.name);
   std::vector<std::string> kind = {std::string(kind_name(adapter.kind)), adapter.backend};
   for (const std::string& part : {adapter.vendor, adapter.architecture, adapter.driver}) {
-    if (!part.empty()) kind.push_back(part);
+    if (!part.empty() && std::ranges::find(kind, part) == kind.end()) kind.push_back(part);
   }
   append_lines(text, "kind", wrap(kind, 68));
   append_lines(text, "features", std::vector{features_text(adapter.features)});
@@ -114,7 +118,8 @@ nlohmann::ordered_json devices_json(const handloom::AdapterChoice& choice) {
                           {"max_bindings", limits.max_bindings},
                           {"max_invocations", limits.max_invocations},
                           {"max_workgroup_bytes", limits.max_workgroup_bytes},
-                          {"max_workgroups", limits.max_workgroups}}}});
+                          {"max_workgroups", limits.max_workgroups},
+                          {"memory_bytes", limits.memory_bytes}}}});
   }
   nlohmann::ordered_json json = {
       {"adapters", adapters}, {"chosen", nullptr}, {"precision", nullptr}};

@@ -106,20 +106,18 @@ uint64_t total_bytes(std::span<const PlanEntry> entries) {
   return bytes;
 }
 
-/// "x, weight -> y": the tensors read, then those written.
+/// "x", "weight", "-> y": the tensors read, then those written.
 std::vector<std::string> flow(const PlanEntry& entry) {
   std::vector<std::string> parts;
   for (const PlanBinding& binding : entry.bindings) {
     if (!binding.written) parts.push_back(binding.tensor);
   }
-  std::vector<std::string> written;
+  const char* arrow = "-> ";
   for (const PlanBinding& binding : entry.bindings) {
-    if (binding.written) written.push_back(binding.tensor);
+    if (!binding.written) continue;
+    parts.push_back(arrow + binding.tensor);
+    arrow = "";
   }
-  if (written.empty()) return parts;
-  written.front() = (parts.empty() ? "-> " : parts.back() + " -> ") + written.front();
-  if (!parts.empty()) parts.pop_back();
-  parts.insert(parts.end(), written.begin(), written.end());
   return parts;
 }
 

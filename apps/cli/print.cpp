@@ -23,13 +23,16 @@ std::string bytes_text(uint64_t bytes) {
 }
 
 std::string binary_bytes_text(uint64_t bytes) {
+  uint64_t unit_bytes = 1;
   const char* unit = "B";
   for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (bytes == 0 || bytes % 1024 != 0) break;
-    bytes /= 1024;
+    if (bytes / 1024 < unit_bytes) break;
+    unit_bytes *= 1024;
     unit = next;
   }
-  return fmt::format("{} {}", bytes, unit);
+  if (bytes % unit_bytes == 0) return fmt::format("{} {}", bytes / unit_bytes, unit);
+  const double value = static_cast<double>(bytes) / static_cast<double>(unit_bytes);
+  return fmt::format("{} {}", three_digits(value), unit);
 }
 
 std::string count_text(uint64_t n, std::string_view singular) {
@@ -59,7 +62,8 @@ std::string pad_left(std::string_view text, size_t width) {
 std::vector<std::string> wrap(std::span<const std::string> parts, size_t width) {
   std::vector<std::string> lines(1);
   for (size_t i = 0; i < parts.size(); ++i) {
-    const std::string part = parts[i] + (i + 1 < parts.size() ? "," : "");
+    const bool comma = i + 1 < parts.size() && !parts[i + 1].starts_with("->");
+    const std::string part = parts[i] + (comma ? "," : "");
     std::string& line = lines.back();
     if (line.empty()) {
       line = part;

@@ -101,6 +101,8 @@ TEST(CommandLine, PromptsMayLookLikeOptionsAndCommands) {
   EXPECT_EQ(parse<RunCommand>({"run", ""}).prompt.text, "");
   EXPECT_EQ(parse<RunCommand>({"run", "plan"}).prompt.text, "plan");
   EXPECT_EQ(parse<RunCommand>({"run", "--stop", "--json"}).stop, Words{"--json"});
+  EXPECT_EQ(parse<RunCommand>({"run", "--stop", "a", "b"}).prompt.text, "b");
+  EXPECT_EQ(parse<RunCommand>({"run", "--logit-bias", "2=1", "b"}).prompt.text, "b");
 }
 
 TEST(CommandLine, TheOtherCommands) {

@@ -34,11 +34,14 @@ TEST(Print, BytesInDecimalUnits) {
   EXPECT_EQ(bytes_text(18'446'744'073'709'551'615u), "18.4 EB");
 }
 
-TEST(Print, LimitsInBinaryUnitsStayExact) {
+TEST(Print, LimitsInBinaryUnits) {
   EXPECT_EQ(binary_bytes_text(134'217'728), "128 MiB");
-  EXPECT_EQ(binary_bytes_text(134'217'729), "134217729 B");
+  EXPECT_EQ(binary_bytes_text(1023), "1023 B");
+  EXPECT_EQ(binary_bytes_text(1024), "1 KiB");
+  EXPECT_EQ(binary_bytes_text(1536), "1.50 KiB");
   EXPECT_EQ(binary_bytes_text(2'147'483'648), "2 GiB");
-  EXPECT_EQ(binary_bytes_text(2'147'483'644), "2147483644 B");
+  EXPECT_EQ(binary_bytes_text(4'294'967'295), "4.00 GiB");
+  EXPECT_EQ(binary_bytes_text(18'446'744'073'709'551'615u), "16777216 TiB");
   EXPECT_EQ(binary_bytes_text(0), "0 B");
 }
 
@@ -52,6 +55,8 @@ TEST(Print, WrapBreaksBetweenPartsOnly) {
   const std::vector<std::string> parts = {"aaaa", "bbbb", "a part beyond the width", "c"};
   EXPECT_EQ(wrap(parts, 11),
             (std::vector<std::string>{"aaaa, bbbb,", "a part beyond the width,", "c"}));
+  EXPECT_EQ(wrap(std::vector<std::string>{"a", "b", "-> c", "d"}, 40),
+            std::vector<std::string>{"a, b -> c, d"});
   EXPECT_EQ(wrap({}, 10), std::vector<std::string>{""});
 }
 
