@@ -162,8 +162,8 @@ TEST(PreTokenizer, Refusals) {
 }
 
 TEST(PreTokenizer, AHostilePatternEndsInAnError) {
-  const Texts words =
-      words_of(split_section(R"({"Regex": "(x+x+)+y"})", "Isolated"), std::string(40, 'x') + "zy");
+  const Texts words = words_of(split_section(R"({"Regex": "(x+x+)+y"})", "Isolated"),
+                               fmt::format("{}zy", std::string(40, 'x')));
   ASSERT_EQ(words.size(), 1u);
   EXPECT_EQ(words[0],
             "test: pre_tokenizer: pattern: the pattern '(x+x+)+y' gave up on a text of 42 bytes: "

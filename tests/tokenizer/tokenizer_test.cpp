@@ -11,7 +11,7 @@ namespace handloom::tokenizer {
 namespace {
 
 Tokenizer family(const std::string& name) {
-  return Tokenizer::load(std::string(HANDLOOM_GOLDEN_DIR) + "/" + name + "/tokenizer.json").value();
+  return Tokenizer::load(fmt::format("{}/{}/tokenizer.json", HANDLOOM_GOLDEN_DIR, name)).value();
 }
 
 constexpr std::array kFamilies = {"llama2", "llama3.2", "phi3", "qwen2", "gemma2"};
