@@ -71,7 +71,7 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
 
 ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint32_t context) {
   const formats::Config& c = e.config;
-  const model::LlamaWeights& w = e.model->weights();
+  const model::Weights& w = e.model->weights();
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype)),
@@ -138,7 +138,7 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   const auto report = [&](uint64_t done, uint64_t total) {
     if (options.on_progress) options.on_progress({done, total, "weights"});
   };
-  TRY(impl->model, model::Llama::load(impl->device, checkpoint, c, storage, context,
+  TRY(impl->model, model::load_model(impl->device, checkpoint, c, storage, context,
                                       prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});

@@ -150,7 +150,7 @@ TEST(Rope, Refusals) {
            Refusal{R"({"rope_scaling": 2})", bad, "'rope_scaling' is 2, expected an object"},
            Refusal{R"({"rope_scaling": {}})", bad, "rope_scaling: 'rope_type' is missing"},
            Refusal{R"({"rope_scaling": {"type": "yarn"}})", other,
-                   "'yarn', which is not supported (supported: default, linear, llama3)"},
+                   "'yarn', which is not supported (supported: default, linear, llama3, longrope)"},
            Refusal{R"({"rope_scaling": {"type": "dynamic", "factor": 2}})", other, "'dynamic'"},
            Refusal{R"({"rope_scaling": {"type": "longrope"}})", other, "'longrope'"},
            Refusal{R"({"rope_scaling": {"type": "linear"}})", bad, "'factor' is missing"},
