@@ -31,8 +31,8 @@ constexpr uint32_t dtype_bytes(DType dtype) {
 /// "f32", "bf16", ...
 std::string_view to_string(DType dtype);
 
-/// Up to four dimensions, outermost first; rank 0 is a scalar. Every product fits in 64 bits as long
-/// as the dimensions come from a checked file or from our own code.
+/// Up to four dimensions, outermost first; rank 0 is a scalar. Every product fits in 64 bits as
+/// long as the dimensions come from a checked file or from our own code.
 class Shape {
  public:
   static constexpr uint32_t kMaxRank = 4;

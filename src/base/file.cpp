@@ -65,8 +65,7 @@ Result<void> write_file(const std::string& path,
                         std::span<const std::span<const std::byte>> parts) {
   const std::string partial = path + ".partial";
   {
-    const Descriptor file{
-        ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    const Descriptor file{::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (file.fd < 0) return system_error(path, "write");
     for (std::span<const std::byte> part : parts) {
       while (!part.empty()) {

@@ -21,7 +21,8 @@ inline float f16_to_f32(uint16_t half) {
   if (magnitude >= 0x7c00u) {  // infinity or NaN
     return std::bit_cast<float>(sign | 0x7f800000u | (magnitude << 13));
   }
-  // Place the half's exponent and mantissa in a float, then undo the bias: exact for subnormals too.
+  // Place the half's exponent and mantissa in a float, then undo the bias: exact for subnormals
+  // too.
   const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(scaled));
 }

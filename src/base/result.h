@@ -25,12 +25,12 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Ar
 /// `TRY(auto header, parse(bytes));` declares `header`, or returns the error of parse().
 #define TRY(declaration, expression) \
   TRY_(declaration, expression, HANDLOOM_CONCAT(try_result_, __LINE__))
-#define TRY_(declaration, expression, result)                      \
-  auto result = (expression);                                      \
+#define TRY_(declaration, expression, result)                     \
+  auto result = (expression);                                     \
   if (!result) return std::unexpected(std::move(result).error()); \
   declaration = std::move(*result)
 
 /// `CHECK_OK(write(bytes));` returns the error of a Result<void> or of a Result nobody needs.
-#define CHECK_OK(expression)                                            \
+#define CHECK_OK(expression)                                 \
   if (auto check_ok_result = (expression); !check_ok_result) \
   return std::unexpected(std::move(check_ok_result).error())

@@ -127,10 +127,8 @@ double score_error(float logit, float temperature, float u) {
   };
   const double wait = -std::log(double{u});
   const double scaled = std::abs(double{logit} / temperature), noise = std::abs(std::log(wait));
-  // A first logarithm that is off by its own size says nothing: the kernel's floor of the wait
-  // keeps the score finite, anywhere up to that of the floor.
-  const double first =
-      log_error(u) < wait ? -std::log1p(-log_error(u) / wait) : std::log(wait / 0x1p-24) + 1;
+  // A first logarithm that may be off by its own size says nothing.
+  const double first = log_error(u) < wait ? -std::log1p(-log_error(u) / wait) : kInfinity;
   return first + log_error(wait) + kDivision * kU * scaled + kU * (scaled + noise);
 }
 
