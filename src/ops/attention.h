@@ -14,7 +14,7 @@ struct Scores {
 
 /// y[r,h,:] = softmax(scale * q[r,h,:] . K) V over the keys up to positions[r] or the last
 /// `window` of them; grouped queries.
-/// Kernel: kernels/attention.wgsl
+/// Kernels: kernels/attention.wgsl for up to 3 rows, kernels/attention_prefill.wgsl for more.
 ///
 ///   qkv         f32 [rows, heads.row_dim()]
 ///   positions   u32 [rows]

@@ -8,3 +8,7 @@ fn safe_tanh(v: f32) -> f32 {
 fn soft_capped(v: f32, cap: f32) -> f32 {
   return cap * safe_tanh(v / cap);
 }
+
+fn soft_capped4(v: vec4f, cap: f32) -> vec4f {
+  return cap * (1.0 - 2.0 / (1.0 + exp(2.0 * (v / cap))));
+}
