@@ -139,7 +139,7 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
     if (options.on_progress) options.on_progress({done, total, "weights"});
   };
   TRY(impl->model, model::load_model(impl->device, checkpoint, c, storage, context,
-                                      prefill_tokens(c, context, limits), report));
+                                     prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));

@@ -71,6 +71,17 @@ Result<void> parse_special_ids(const JsonObject& object, Config& config) {
   return {};
 }
 
+/// Parameters per layer type are for the family that has two rotations.
+Result<void> check_one_rope(const JsonObject& object, const Config& config) {
+  const Json* parameters = object.find("rope_parameters");
+  if (config.local_rope || parameters == nullptr || !parameters->contains("full_attention")) {
+    return {};
+  }
+  return fail(ErrorCode::unsupported,
+              "{}: 'rope_parameters' differ by layer type, which '{}' does not support",
+              object.where(), config.architecture);
+}
+
 Result<Config> parse_common(const JsonObject& object) {
   Config config;
   CHECK_OK(parse_sizes(object, config));
@@ -105,6 +116,7 @@ Result<Config> parse_config(std::string_view json, std::string where) {
   TRY(Config config, parse_common(object));
   config.architecture = family->model_type;
   CHECK_OK(family->parse(object, config));
+  CHECK_OK(check_one_rope(object, config));
   return config;
 }
 

@@ -2,15 +2,23 @@
 
 #include "formats/fields.h"
 #include "formats/names.h"
+#include "formats/rope.h"
 
 #include <array>
 #include <cmath>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace handloom::formats {
 namespace {
 
 constexpr uint32_t kMaxWindow = 1u << 24;
+// What transformers assumes of a Mistral or a Gemma without the key. Published files all have it.
+constexpr uint32_t kAbsentWindow = 4096;
+constexpr float kAbsentQueryScalar = 256;
+constexpr float kGemma2ScoreCap = 50, kGemma2LogitCap = 30;
+constexpr float kGemma3Theta = 1e6f, kGemma3LocalTheta = 1e4f;
 constexpr Range kSoftcap{.low = 0, .high = 1e6, .low_open = true};
 constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
 constexpr Range kQueryScalar{.low = 0, .high = 1e6, .low_open = true};
@@ -28,7 +36,9 @@ constexpr std::array kUnbiasedSilu = {OnlyValue{"attention_bias", "false"},
                                       OnlyValue{"partial_rotary_factor", "1.0"}};
 constexpr std::array kNoWindow = {OnlyValue{"sliding_window", "null"}};
 constexpr std::array kQwenWindow = {OnlyValue{"use_sliding_window", "false"}};
+constexpr std::array kNoScoreCap = {OnlyValue{"attn_logit_softcapping", "null"}};
 constexpr std::array kGemma = {OnlyValue{"attention_bias", "false"},
+                               OnlyValue{"partial_rotary_factor", "1.0"},
                                OnlyValue{"hidden_act", "\"gelu_pytorch_tanh\""},
                                OnlyValue{"hidden_activation", "\"gelu_pytorch_tanh\""},
                                OnlyValue{"use_bidirectional_attention", "false"}};
@@ -51,37 +61,67 @@ Result<void> parse_tied(const JsonObject& object, bool absent, Config& config) {
   return {};
 }
 
+/// 0 where the key is null, which means no window.
 Result<uint32_t> parse_window(const JsonObject& object) {
   TRY(const auto window, find_u32_in(object, "sliding_window", 1, kMaxWindow));
-  return window.value_or(0);
+  return window.value_or(object.contains("sliding_window") ? 0 : kAbsentWindow);
+}
+
+/// 0 where the key is null, which means no cap; `absent` where there is no such key.
+Result<float> parse_softcap(const JsonObject& object, std::string_view key, float absent) {
+  TRY(const auto cap, find_float_in(object, key, kSoftcap));
+  return cap.value_or(object.contains(key) ? 0.0f : absent);
+}
+
+/// Which layers slide, where `layer_types` says so.
+Result<std::optional<std::vector<bool>>> find_sliding(const JsonObject& object, uint32_t n_layers) {
+  const Json* types = object.find("layer_types");
+  if (types == nullptr) return std::nullopt;
+  if (!types->is_array() || types->size() != n_layers) {
+    return fail(ErrorCode::bad_format, "{}: 'layer_types' is {}, expected an array of {}",
+                object.where(), describe(*types), n_layers);
+  }
+  std::vector<bool> sliding;
+  for (const Json& type : *types) {
+    sliding.push_back(type == "sliding_attention");
+    if (sliding.back() || type == "full_attention") continue;
+    return fail(ErrorCode::unsupported,
+                "{}: 'layer_types' holds {}, only \"full_attention\" and \"sliding_attention\" are "
+                "supported",
+                object.where(), describe(type));
+  }
+  return sliding;
+}
+
+/// For the families whose layers are all alike: `layer_types` may be there, but say nothing else.
+Result<void> check_layer_types(const JsonObject& object, const Config& config) {
+  TRY(const auto sliding, find_sliding(object, config.n_layers));
+  for (uint32_t il = 0; sliding && il < config.n_layers; ++il) {
+    const bool expected = config.window(il) > 0;
+    if ((*sliding)[il] == expected) continue;
+    return fail(ErrorCode::unsupported,
+                "{}: 'layer_types' holds \"{}\", only \"{}\" is supported beside this "
+                "'sliding_window'",
+                object.where(), expected ? "full_attention" : "sliding_attention",
+                expected ? "sliding_attention" : "full_attention");
+  }
+  return {};
 }
 
 /// The window of each layer where `layer_types` says which layers slide; without it every
 /// `pattern`-th layer sees everything.
 Result<void> parse_layer_windows(const JsonObject& object, uint32_t pattern, Config& config) {
   TRY(const uint32_t window, parse_window(object));
+  TRY(const auto sliding, find_sliding(object, config.n_layers));
   config.windows.assign(config.n_layers, 0);
-  const Json* types = object.find("layer_types");
-  if (types == nullptr) {
-    for (uint32_t il = 0; il < config.n_layers; ++il) {
-      if ((il + 1) % pattern != 0) config.windows[il] = window;
-    }
-    return {};
-  }
-  if (!types->is_array() || types->size() != config.n_layers) {
-    return fail(ErrorCode::bad_format, "{}: 'layer_types' is {}, expected an array of {}",
-                object.where(), describe(*types), config.n_layers);
-  }
   for (uint32_t il = 0; il < config.n_layers; ++il) {
-    const Json& type = (*types)[il];
-    if (type == "sliding_attention") {
-      config.windows[il] = window;
-    } else if (type != "full_attention") {
-      return fail(ErrorCode::unsupported,
-                  "{}: 'layer_types' holds {}, only \"full_attention\" and \"sliding_attention\" "
-                  "are supported",
-                  object.where(), describe(type));
+    if (!(sliding ? (*sliding)[il] : (il + 1) % pattern != 0)) continue;
+    if (window == 0) {
+      return fail(ErrorCode::bad_format,
+                  "{}: 'sliding_window' is null, expected a number, as layer {} slides",
+                  object.where(), il);
     }
+    config.windows[il] = window;
   }
   return {};
 }
@@ -89,24 +129,32 @@ Result<void> parse_layer_windows(const JsonObject& object, uint32_t pattern, Con
 Result<void> parse_llama(const JsonObject& object, Config& config) {
   CHECK_OK(check_only(object, kUnbiasedSilu));
   CHECK_OK(check_only(object, kNoWindow));
+  CHECK_OK(check_layer_types(object, config));
+  return parse_tied(object, false, config);
+}
+
+Result<void> parse_windowed(const JsonObject& object, uint32_t window, Config& config) {
+  CHECK_OK(check_only(object, kUnbiasedSilu));
+  config.windows.assign(config.n_layers, window);
+  CHECK_OK(check_layer_types(object, config));
   return parse_tied(object, false, config);
 }
 
 Result<void> parse_mistral(const JsonObject& object, Config& config) {
-  CHECK_OK(check_only(object, kUnbiasedSilu));
   TRY(const uint32_t window, parse_window(object));
-  config.windows.assign(config.n_layers, window);
-  return parse_tied(object, false, config);
+  return parse_windowed(object, window, config);
 }
 
 Result<void> parse_phi3(const JsonObject& object, Config& config) {
   config.fused_projections = true;
-  return parse_mistral(object, config);
+  TRY(const auto window, find_u32_in(object, "sliding_window", 1, kMaxWindow));
+  return parse_windowed(object, window.value_or(0), config);
 }
 
 Result<void> parse_qwen2(const JsonObject& object, Config& config) {
   CHECK_OK(check_only(object, kUnbiasedSilu));  // its bias has no switch
   CHECK_OK(check_only(object, kQwenWindow));
+  CHECK_OK(check_layer_types(object, config));
   config.qkv_bias = true;
   return parse_tied(object, false, config);
 }
@@ -114,6 +162,7 @@ Result<void> parse_qwen2(const JsonObject& object, Config& config) {
 Result<void> parse_qwen3(const JsonObject& object, Config& config) {
   CHECK_OK(check_only(object, kUnbiasedSilu));
   CHECK_OK(check_only(object, kQwenWindow));
+  CHECK_OK(check_layer_types(object, config));
   config.qk_norm = true;
   return parse_tied(object, false, config);
 }
@@ -124,35 +173,41 @@ Result<void> parse_gemma(const JsonObject& object, uint32_t pattern, Config& con
   config.activation = Activation::gelu_tanh;
   config.embedding_scale = std::sqrt(static_cast<float>(config.model_dim));
   TRY(const auto scalar, find_float_in(object, "query_pre_attn_scalar", kQueryScalar));
-  if (scalar) config.attention_scale = 1.0f / std::sqrt(*scalar);
-  TRY(const auto attn_cap, find_float_in(object, "attn_logit_softcapping", kSoftcap));
-  TRY(const auto final_cap, find_float_in(object, "final_logit_softcapping", kSoftcap));
-  config.attn_softcap = attn_cap.value_or(0.0f);
-  config.final_softcap = final_cap.value_or(0.0f);
+  config.attention_scale = 1.0f / std::sqrt(scalar.value_or(kAbsentQueryScalar));
   CHECK_OK(parse_layer_windows(object, pattern, config));
   return parse_tied(object, true, config);
 }
 
 Result<void> parse_gemma2(const JsonObject& object, Config& config) {
+  TRY(config.attn_softcap, parse_softcap(object, "attn_logit_softcapping", kGemma2ScoreCap));
+  TRY(config.final_softcap, parse_softcap(object, "final_logit_softcapping", kGemma2LogitCap));
   return parse_gemma(object, 2, config);
 }
 
+/// The rotation of the layers that slide: a base beside the global one, or nested in the new
+/// dialect.
+Result<Rope> parse_local_rope(const JsonObject& object, uint32_t dim) {
+  TRY(const auto theta, find_float_in(object, "rope_local_base_freq", kTheta));
+  if (!object.has("rope_parameters")) {
+    return Rope{.theta = theta.value_or(kGemma3LocalTheta), .dim = dim};
+  }
+  TRY(const JsonObject both, object.get_object("rope_parameters"));
+  TRY(const JsonObject sliding, both.get_object("sliding_attention"));
+  TRY(Rope local, parse_rope_parameters(object, sliding, dim));
+  if (!theta || *theta == local.theta) return local;
+  return fail(ErrorCode::bad_format,
+              "{}: 'rope_theta' is {}, expected rope_local_base_freq ({}), which stands there, too",
+              sliding.where(), local.theta, *theta);
+}
+
 Result<void> parse_gemma3(const JsonObject& object, Config& config) {
+  CHECK_OK(check_only(object, kNoScoreCap));  // transformers would ignore it
+  TRY(config.final_softcap, parse_softcap(object, "final_logit_softcapping", 0));
   TRY(const auto pattern, find_u32_in(object, "sliding_window_pattern", 1, 1000));
   CHECK_OK(parse_gemma(object, pattern.value_or(6), config));
   config.qk_norm = true;
-  // parse_rope has read the global base; the local one stands beside it, or nested in the new
-  // dialect.
-  Rope local{.theta = 10000.0f, .dim = config.head_dim};
-  if (object.has("rope_parameters")) {
-    TRY(const JsonObject both, object.get_object("rope_parameters"));
-    TRY(const JsonObject sliding, both.get_object("sliding_attention"));
-    TRY(local.theta, get_float_in(sliding, "rope_theta", kTheta));
-  } else {
-    TRY(const auto theta, find_float_in(object, "rope_local_base_freq", kTheta));
-    local.theta = theta.value_or(local.theta);
-  }
-  config.local_rope = local;
+  if (!object.has("rope_theta") && !object.has("rope_parameters")) config.rope.theta = kGemma3Theta;
+  TRY(config.local_rope, parse_local_rope(object, config.head_dim));
   return {};
 }
 

@@ -30,6 +30,7 @@ Result<RopeScaling> parse_scaling_type(const JsonObject& object) {
     return fail(ErrorCode::bad_format, "{}: 'rope_type' is missing, expected a string",
                 object.where());
   }
+  if (*name == "su") return RopeScaling::longrope;  // its first name, in the first Phi-3 files
   for (const RopeScaling scaling : kScalings) {
     if (to_string(scaling) == *name) return scaling;
   }
@@ -74,10 +75,21 @@ Result<void> parse_longrope(const JsonObject& config, const JsonObject& object, 
   const std::string_view key = "original_max_position_embeddings";
   TRY(rope.original_max_seq_len,
       get_u32_in(object.has(key) ? object : config, key, 1, kMaxOriginalSeqLen));
+  TRY(const auto beside, config.find_u32(key));
+  if (beside && *beside != rope.original_max_seq_len) {
+    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected {} as in the whole file",
+                object.where(), key, rope.original_max_seq_len, *beside);
+  }
   TRY(const uint32_t max_seq_len, config.get_u32("max_position_embeddings"));
   TRY(const auto attention_factor, find_float_in(object, "attention_factor", kAttentionFactor));
-  const double growth = double{static_cast<double>(max_seq_len)} / rope.original_max_seq_len;
+  TRY(const auto factor, find_float_in(object, "factor", kFactor));
+  const double growth = static_cast<double>(max_seq_len) / rope.original_max_seq_len;
   rope.factor = static_cast<float>(growth);
+  if (factor && *factor != rope.factor) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'factor' is {}, expected max_position_embeddings / {} ({})", object.where(),
+                *factor, key, rope.factor);
+  }
   if (attention_factor) {
     rope.attention_factor = *attention_factor;
   } else if (growth > 1 && rope.original_max_seq_len > 1) {
@@ -89,6 +101,11 @@ Result<void> parse_longrope(const JsonObject& config, const JsonObject& object, 
 
 Result<void> parse_scaling(const JsonObject& config, const JsonObject& object, Rope& rope) {
   TRY(rope.scaling, parse_scaling_type(object));
+  TRY(const auto partial, object.find_number("partial_rotary_factor"));
+  if (partial && *partial != 1) {
+    return fail(ErrorCode::unsupported, "{}: 'partial_rotary_factor' is {}, only 1.0 is supported",
+                object.where(), *partial);
+  }
   if (rope.scaling == RopeScaling::longrope) return parse_longrope(config, object, rope);
   if (rope.scaling != RopeScaling::none) {
     TRY(rope.factor, get_float_in(object, "factor", kFactor));
@@ -109,20 +126,13 @@ Result<Rope> parse_flat(const JsonObject& config, Rope rope) {
 }
 
 /// Transformers 5: everything in rope_parameters.
-Result<Rope> parse_nested(const JsonObject& config, Rope rope) {
+Result<Rope> parse_nested(const JsonObject& config, uint32_t dim) {
   TRY(const JsonObject parameters, config.get_object("rope_parameters"));
   // Gemma 3 gives parameters per layer type; those of the layers that slide are read there.
   const bool per_layer_type = parameters.has("full_attention");
   TRY(const JsonObject object,
       per_layer_type ? parameters.get_object("full_attention") : Result<JsonObject>(parameters));
-  TRY(rope.theta, get_float_in(object, "rope_theta", kTheta));
-  TRY(const auto partial, object.find_number("partial_rotary_factor"));
-  if (partial && *partial != 1) {
-    return fail(ErrorCode::unsupported, "{}: 'partial_rotary_factor' is {}, only 1.0 is supported",
-                object.where(), *partial);
-  }
-  CHECK_OK(parse_scaling(config, object, rope));
-  return rope;
+  return parse_rope_parameters(config, object, dim);
 }
 
 /// Stretches long wavelengths and blends the middle ones, as transformers'
@@ -166,11 +176,19 @@ std::vector<float> Rope::inv_freq(uint32_t context) const {
   return freqs;
 }
 
+Result<Rope> parse_rope_parameters(const JsonObject& config, const JsonObject& object,
+                                   uint32_t dim) {
+  Rope rope{.dim = dim};
+  TRY(rope.theta, get_float_in(object, "rope_theta", kTheta));
+  CHECK_OK(parse_scaling(config, object, rope));
+  return rope;
+}
+
 Result<Rope> parse_rope(const JsonObject& config, uint32_t dim) {
   const Rope unscaled{.theta = kDefaultTheta, .dim = dim};
   TRY(const Rope flat, parse_flat(config, unscaled));
   if (!config.has("rope_parameters")) return flat;
-  TRY(const Rope nested, parse_nested(config, unscaled));
+  TRY(const Rope nested, parse_nested(config, dim));
   // A file may speak both dialects, but not contradict itself.
   const bool same_theta = !config.has("rope_theta") || flat.theta == nested.theta;
   Rope flat_scaling = flat;

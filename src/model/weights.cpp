@@ -235,9 +235,10 @@ uint64_t Weights::bytes_per_token() const {
   uint64_t bytes = output_norm.bytes() + output.bytes() +
                    uint64_t{token_embd.dim(1)} * dtype_bytes(token_embd.dtype);
   for (const Layer& w : layers) {
-    for (const gpu::Tensor* t :
-         {&w.attn_norm, &w.attn_qkv, &w.attn_output, &w.ffn_norm, &w.ffn_gate_up, &w.ffn_down}) {
-      bytes += t->bytes();
+    for (const gpu::Tensor* t : {&w.attn_norm, &w.attn_qkv, &w.attn_qkv_bias, &w.attn_q_norm,
+                                 &w.attn_k_norm, &w.attn_output, &w.post_attn_norm, &w.ffn_norm,
+                                 &w.ffn_gate_up, &w.ffn_down, &w.post_ffn_norm}) {
+      if (t->shape.rank() > 0) bytes += t->bytes();
     }
   }
   return bytes;

@@ -85,8 +85,9 @@ TEST(Config, CountsTheWeightsOfRealModels) {
 
 TEST(Config, RefusesTheOtherGoldenArchitecturesByName) {
   for (const std::string name : {"gemma2", "phi3", "qwen2"}) {
-    expect_error(load_config(HANDLOOM_GOLDEN_DIR "/" + name), ErrorCode::unsupported,
-                 {"'model_type' is '" + name + "', which is not supported (supported: llama, mistral, "});
+    expect_error(
+        load_config(HANDLOOM_GOLDEN_DIR "/" + name), ErrorCode::unsupported,
+        {"'model_type' is '" + name + "', which is not supported (supported: llama, mistral, "});
   }
   expect_error(load_config(HANDLOOM_GOLDEN_DIR "/nowhere"), ErrorCode::not_found, {"config.json"});
 }
@@ -158,7 +159,8 @@ TEST(Config, RefusesFeaturesByName) {
   expect_refusals(
       ErrorCode::unsupported,
       {
-          {R"({"model_type": "mamba"})", "'mamba', which is not supported (supported: llama, mistral, "},
+          {R"({"model_type": "mamba"})",
+           "'mamba', which is not supported (supported: llama, mistral, "},
           {R"({"architectures": ["LlamaForSequenceClassification"]})",
            R"('architectures' is ["LlamaForSequenceClassification"], expected ["LlamaForCausalLM"])"},
           {R"({"architectures": []})", "'architectures' is an array of 0"},
