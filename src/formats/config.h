@@ -88,6 +88,8 @@ struct Config {
   }
 
   uint32_t q_per_kv() const { return n_heads / n_kv_heads; }  // query heads per KV head
+  bool operator==(const Config&) const = default;
+
   bool is_gqa() const { return n_kv_heads < n_heads; }
   uint32_t q_dim() const { return n_heads * head_dim; }      // width of all query heads
   uint32_t kv_dim() const { return n_kv_heads * head_dim; }  // width of all key (or value) heads

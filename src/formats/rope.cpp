@@ -58,7 +58,9 @@ Result<std::vector<float>> parse_factors(const JsonObject& object, std::string_v
   std::vector<float> factors;
   if (list != nullptr && list->is_array() && list->size() == expected) {
     for (const Json& item : *list) {
-      if (!item.is_number() || !kFactorEach.holds(item.get<double>())) break;
+      const bool in_range = item.is_number() && kFactorEach.holds(item.get<double>());
+      // A tiny double is 0 as a float.
+      if (!in_range || item.get<float>() == 0) break;
       factors.push_back(item.get<float>());
     }
   }
