@@ -90,17 +90,29 @@ ops::Scores usual(const ops::Heads& heads) {
   return {.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim))};
 }
 
+/// Those of the kernel for up to three rows and of the one for more.
+std::set<std::string> every_variant() {
+  std::set<std::string> names = supported_variants("attention");
+  names.merge(supported_variants("attention_prefill"));
+  return names;
+}
+
+/// Rows for each kernel.
+const std::vector<uint32_t> kFewAndMany[] = {{129, 63, 16}, kPositions};
+
 TEST(Attention, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
     for (const DType type : kKvTypes) {
       for_each_heads([&](const ops::Heads& heads) {
-        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, usual(heads),
-                                    type, features));
+        for (const auto& rows : kFewAndMany) {
+          seen.insert(
+              check_attention(heads, make_qkv(heads, rows), rows, usual(heads), type, features));
+        }
       });
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, every_variant());
 }
 
 TEST(Attention, MatchesTheReferenceForAnyNumberOfRows) {
@@ -117,16 +129,18 @@ TEST(Attention, ScoresOfHundredsNeitherOverflowNorVanish) {
   // The softmax is then close to choosing one key, and the maximum rises from chunk to chunk.
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
   for (const Features& features : feature_sets()) {
-    check_attention(heads, make_qkv(heads, kPositions), kPositions, {.scale = 20}, DType::f32,
-                    features);
+    for (const auto& rows : kFewAndMany) {
+      check_attention(heads, make_qkv(heads, rows), rows, {.scale = 20}, DType::f32, features);
+    }
   }
 }
 
 TEST(Attention, EqualScoresGiveTheMeanOfTheValues) {
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 1, .head_dim = 32};
   for (const Features& features : feature_sets()) {
-    check_attention(heads, make_qkv(heads, kPositions), kPositions, {.scale = 0}, DType::f32,
-                    features);
+    for (const auto& rows : kFewAndMany) {
+      check_attention(heads, make_qkv(heads, rows), rows, {.scale = 0}, DType::f32, features);
+    }
   }
 }
 
@@ -141,24 +155,28 @@ TEST(Attention, AWindowHidesAllButTheLastKeysInEveryVariant) {
       for (const uint32_t window : kWindows) {
         ops::Scores scores = usual(heads);
         scores.window = window;
-        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, type,
-                                    features));
+        for (const auto& rows : kFewAndMany) {
+          seen.insert(check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
+        }
       }
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, every_variant());
 }
 
 TEST(Attention, NeverReadsAKeyBeforeTheWindow) {
-  // One row, so that every key before its window is NaN.
+  // Every key before the first row's window is NaN.
   const ops::Heads heads{.n_heads = 2, .n_kv_heads = 1, .head_dim = 80};
   for (const Features& features : feature_sets()) {
     for (const uint32_t position : {0, 14, 15, 16, 62, 63, 64, 65, 127, 128, 129}) {
       for (const uint32_t window : kWindows) {
         ops::Scores scores = usual(heads);
         scores.window = window;
-        const std::vector<uint32_t> positions = {position};
-        check_attention(heads, make_qkv(heads, positions), positions, scores, DType::f32, features);
+        for (const std::vector<uint32_t>& rows :
+             {std::vector{position},
+              std::vector{position, position + 1, position + 2, position + 3, position + 4}}) {
+          check_attention(heads, make_qkv(heads, rows), rows, scores, DType::f32, features);
+        }
       }
     }
   }
@@ -179,23 +197,27 @@ TEST(Attention, EachRowOfAPrefillHasItsOwnWindow) {
 }
 
 TEST(Attention, AWindowOfOneIsTheValueItself) {
+  // Without the reference: whatever the score, the only weight there is is 1.
   const ops::Heads heads{.n_heads = 2, .n_kv_heads = 2, .head_dim = 32};
   const Host kv = make_kv(heads, 0, kLongest, DType::f32);
-  GpuRun run(device().adapter().features);
-  const gpu::Tensor y =
-      run.out("y", {static_cast<uint32_t>(kPositions.size()), heads.n_heads * heads.head_dim});
-  ops::attention(run.encoder(), run.in("qkv", make_qkv(heads, kPositions)),
-                 run.in("positions", kPositions), run.in("page_table", kPageTable),
-                 run.in("kv", kv), y, heads, {.scale = 1, .window = 1}, kLongest);
-  ASSERT_TRUE(run.run());
-  for (size_t r = 0; r < kPositions.size(); ++r) {
-    for (uint32_t h = 0; h < heads.n_heads; ++h) {
-      const auto want =
-          kv.row(reference::kv_row(kv, kPageTable, heads.n_kv_heads + h, kPositions[r]));
-      const Host values = run.values(y);
-      const auto got = values.row(r).subspan(h * heads.head_dim, heads.head_dim);
-      EXPECT_TRUE(std::ranges::equal(got, want)) << "row " << r << " head " << h;
+  for (const auto& rows : kFewAndMany) {
+    const Host qkv = make_qkv(heads, rows);
+    GpuRun run(device().adapter().features);
+    const gpu::Tensor y = run.out("y", {qkv.dim(0), heads.n_heads * heads.head_dim});
+    ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", rows),
+                   run.in("page_table", kPageTable), run.in("kv", kv), y, heads,
+                   {.scale = 1, .window = 1}, kLongest);
+    ASSERT_TRUE(run.run());
+    Host want(y.shape);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      for (uint32_t h = 0; h < heads.n_heads; ++h) {
+        const size_t value = reference::kv_row(kv, kPageTable, heads.n_kv_heads + h, rows[r]);
+        std::ranges::copy(kv.row(value), want.row(r).begin() + h * heads.head_dim);
+      }
     }
+    // The weight times the value, divided by the weight.
+    EXPECT_TRUE(is_close({"attention", to_string(y.shape), run.kernels()[0]}, run.values(y), want,
+                         {.roundings = 1 + kDivision}));
   }
 }
 
@@ -208,20 +230,24 @@ TEST(Attention, CapsTheScoresInEveryVariant) {
         for (const uint32_t window : {0, 17}) {
           // Scores around 20, so that these caps bend all of them, some, and hardly any.
           const ops::Scores scores{.scale = 2, .window = window, .softcap = softcap};
-          seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, type,
-                                      features));
+          for (const auto& rows : kFewAndMany) {
+            seen.insert(
+                check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
+          }
         }
       }
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, every_variant());
 }
 
 TEST(Attention, CappedScoresOfThousandsNeitherOverflowNorVanish) {
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
   const ops::Scores scores{.scale = 500, .softcap = 50};
-  check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, DType::f32,
-                  device().adapter().features);
+  for (const auto& rows : kFewAndMany) {
+    check_attention(heads, make_qkv(heads, rows), rows, scores, DType::f32,
+                    device().adapter().features);
+  }
 }
 
 TEST(Attention, RefusesWrongShapes) {
