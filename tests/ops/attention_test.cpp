@@ -90,17 +90,38 @@ ops::Scores usual(const ops::Heads& heads) {
   return {.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim))};
 }
 
+/// All rows at once, which attention_prefill computes four by four, and the same rows by threes,
+/// which are attention's. Adds the kernels that ran to `seen`.
+void check_both_kernels(const ops::Heads& heads, const ops::Scores& scores, DType type,
+                        const Features& features, std::set<std::string>& seen) {
+  const auto check = [&](const std::vector<uint32_t>& positions) {
+    seen.insert(
+        check_attention(heads, make_qkv(heads, positions), positions, scores, type, features));
+  };
+  check(kPositions);
+  for (size_t first = 0; first < kPositions.size(); first += 3) {
+    const auto begin = kPositions.begin() + static_cast<std::ptrdiff_t>(first);
+    check({begin,
+           begin + static_cast<std::ptrdiff_t>(std::min<size_t>(3, kPositions.size() - first))});
+  }
+}
+
+std::set<std::string> both_kernels() {
+  std::set<std::string> names = supported_variants("attention");
+  names.merge(supported_variants("attention_prefill"));
+  return names;
+}
+
 TEST(Attention, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
     for (const DType type : kKvTypes) {
       for_each_heads([&](const ops::Heads& heads) {
-        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, usual(heads),
-                                    type, features));
+        check_both_kernels(heads, usual(heads), type, features, seen);
       });
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, both_kernels());
 }
 
 TEST(Attention, MatchesTheReferenceForAnyNumberOfRows) {
@@ -141,12 +162,11 @@ TEST(Attention, AWindowHidesAllButTheLastKeysInEveryVariant) {
       for (const uint32_t window : kWindows) {
         ops::Scores scores = usual(heads);
         scores.window = window;
-        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, type,
-                                    features));
+        check_both_kernels(heads, scores, type, features, seen);
       }
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, both_kernels());
 }
 
 TEST(Attention, NeverReadsAKeyBeforeTheWindow) {
@@ -208,13 +228,12 @@ TEST(Attention, CapsTheScoresInEveryVariant) {
         for (const uint32_t window : {0, 17}) {
           // Scores around 20, so that these caps bend all of them, some, and hardly any.
           const ops::Scores scores{.scale = 2, .window = window, .softcap = softcap};
-          seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, type,
-                                      features));
+          check_both_kernels(heads, scores, type, features, seen);
         }
       }
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, both_kernels());
 }
 
 TEST(Attention, CappedScoresOfThousandsNeitherOverflowNorVanish) {
