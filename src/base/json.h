@@ -44,6 +44,8 @@ class JsonObject {
   bool has(std::string_view key) const { return find(key) != nullptr; }
   /// The raw value, or nullptr if absent or null.
   const Json* find(std::string_view key) const;
+  /// Present, if only as null: to some keys that says another thing than their absence.
+  bool contains(std::string_view key) const { return value_->contains(key); }
 
   Result<JsonObject> get_object(std::string_view key) const;
   Result<std::string> get_string(std::string_view key) const;

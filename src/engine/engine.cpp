@@ -23,7 +23,9 @@ DType kv_dtype(Precision precision, const Features& features) {
 
 /// Rows of a forward pass whose widest activation an adapter can still bind.
 uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits& limits) {
-  const uint64_t widest = std::max({2 * c.ffn_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
+  const uint64_t widest =
+      std::max({2 * c.ffn_dim, 2 * c.n_experts_used * c.expert_ffn_dim,
+                c.n_experts_used * c.model_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
   const uint64_t bindable =
       std::min(limits.max_binding_bytes, limits.max_buffer_bytes) / (4 * widest);
   return static_cast<uint32_t>(
@@ -71,7 +73,7 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
 
 ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint32_t context) {
   const formats::Config& c = e.config;
-  const model::LlamaWeights& w = e.model->weights();
+  const model::Weights& w = e.model->weights();
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype)),
@@ -86,7 +88,7 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint3
           .max_seq_len = c.max_seq_len,
           .context = context,
           .n_parameters = c.weight_count(),
-          .weight_bytes_per_token = w.bytes_per_token(),
+          .weight_bytes_per_token = w.bytes_per_token(c),
           .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
 }
 
@@ -138,8 +140,8 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   const auto report = [&](uint64_t done, uint64_t total) {
     if (options.on_progress) options.on_progress({done, total, "weights"});
   };
-  TRY(impl->model, model::Llama::load(impl->device, checkpoint, c, storage, context,
-                                      prefill_tokens(c, context, limits), report));
+  TRY(impl->model, model::load_model(impl->device, checkpoint, c, storage, context,
+                                     prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));

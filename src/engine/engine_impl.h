@@ -6,7 +6,7 @@
 #include "formats/generation_config.h"
 #include "gpu/device.h"
 #include "kv_cache/kv_cache.h"
-#include "model/llama.h"
+#include "model/model.h"
 #include "ops/sample_token.h"
 
 #include <handloom/handloom.h>
@@ -35,7 +35,7 @@ struct Engine::Impl {
   SamplingOptions default_sampling;
   std::optional<handloom::Tokenizer> tokenizer;
   std::shared_ptr<const handloom::Tokenizer::Impl> tokenizer_impl;
-  std::optional<model::Llama> model;
+  std::unique_ptr<model::Model> model;
   ModelInfo info;
   kv_cache::KvShape kv_shape;
   void use_tokenizer(handloom::Tokenizer t);

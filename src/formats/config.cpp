@@ -1,12 +1,11 @@
 #include "formats/config.h"
 
 #include "base/file.h"
+#include "formats/families.h"
 #include "formats/fields.h"
-#include "formats/names.h"
 #include "formats/rope.h"
 
-#include <algorithm>
-#include <array>
+#include <cmath>
 
 namespace handloom::formats {
 namespace {
@@ -22,64 +21,6 @@ constexpr uint32_t kMaxHeadDim = 1024;
 constexpr uint32_t kMaxVocabSize = 1u << 24;
 constexpr uint32_t kMaxSeqLen = 1u << 24;
 constexpr Range kNormEps{.low = 0, .high = 0.01, .low_open = true};
-
-/// `model_type` and the class that must stand in `architectures`: other classes of the same type
-/// (a classifier, say) end in another head.
-struct Architecture {
-  std::string_view model_type, class_name;
-};
-constexpr std::array kArchitectures = {Architecture{"llama", "LlamaForCausalLM"}};
-
-/// A switch of which handloom computes one position only, the one an absent key means.
-struct OnlyValue {
-  std::string_view key;
-  std::string_view value;  // as JSON
-};
-constexpr std::array kLlamaOnly = {
-    OnlyValue{"attention_bias", "false"},     OnlyValue{"mlp_bias", "false"},
-    OnlyValue{"hidden_act", "\"silu\""},      OnlyValue{"partial_rotary_factor", "1.0"},
-    OnlyValue{"pretraining_tp", "1"},         OnlyValue{"sliding_window", "null"},
-    OnlyValue{"quantization_config", "null"}, OnlyValue{"is_encoder_decoder", "false"},
-};
-
-Result<void> check_only_values(const JsonObject& object, std::span<const OnlyValue> only) {
-  for (const auto& [key, value] : only) {
-    const Json* found = object.find(key);
-    if (found == nullptr || *found == Json::parse(value, nullptr, false)) continue;
-    return fail(ErrorCode::unsupported, "{}: '{}' is {}, only {} is supported", object.where(), key,
-                describe(*found), value);
-  }
-  return {};
-}
-
-Result<void> check_class(const JsonObject& object, const Architecture& architecture) {
-  const Json* classes = object.find("architectures");
-  if (classes == nullptr) return {};
-  if (classes->is_array() && classes->size() == 1 && (*classes)[0] == architecture.class_name) {
-    return {};
-  }
-  const bool single = classes->is_array() && classes->size() == 1;
-  return fail(ErrorCode::unsupported, "{}: 'architectures' is {}, expected [\"{}\"]",
-              object.where(),
-              single ? fmt::format("[{}]", describe((*classes)[0])) : describe(*classes),
-              architecture.class_name);
-}
-
-Result<std::string> parse_architecture(const JsonObject& object) {
-  TRY(std::string name, object.get_string("model_type"));
-  std::string known;
-  for (const Architecture& architecture : kArchitectures) {
-    if (architecture.model_type == name) {
-      CHECK_OK(check_class(object, architecture));
-      return name;
-    }
-    known += known.empty() ? "" : ", ";
-    known += architecture.model_type;
-  }
-  return fail(ErrorCode::unsupported,
-              "{}: 'model_type' is '{}', which is not supported (supported: {})", object.where(),
-              printable(name), known);
-}
 
 /// Absent in old files, where it means model_dim / n_heads.
 Result<uint32_t> parse_head_dim(const JsonObject& object, uint32_t model_dim, uint32_t n_heads) {
@@ -130,14 +71,23 @@ Result<void> parse_special_ids(const JsonObject& object, Config& config) {
   return {};
 }
 
-Result<Config> parse_llama(const JsonObject& object) {
-  CHECK_OK(check_only_values(object, kLlamaOnly));
+/// Parameters per layer type are for the family that has two rotations.
+Result<void> check_one_rope(const JsonObject& object, const Config& config) {
+  const Json* parameters = object.find("rope_parameters");
+  if (config.local_rope || parameters == nullptr || !parameters->contains("full_attention")) {
+    return {};
+  }
+  return fail(ErrorCode::unsupported,
+              "{}: 'rope_parameters' differ by layer type, which '{}' does not support",
+              object.where(), config.architecture);
+}
+
+Result<Config> parse_common(const JsonObject& object) {
   Config config;
   CHECK_OK(parse_sizes(object, config));
   TRY(config.norm_eps, get_float_in(object, "rms_norm_eps", kNormEps));
-  TRY(const auto tied, object.find_bool("tie_word_embeddings"));
-  config.tied_embeddings = tied.value_or(false);
   TRY(config.rope, parse_rope(object, config.head_dim));
+  config.attention_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
   CHECK_OK(parse_special_ids(object, config));
   return config;
 }
@@ -150,9 +100,11 @@ uint64_t Config::kv_bytes_per_token(DType kv) const {
 
 uint64_t Config::weight_count() const {
   const uint64_t dim = model_dim;
-  const uint64_t attention = dim * (2 * uint64_t{q_dim()} + 2 * uint64_t{kv_dim()});
-  const uint64_t ffn = 3 * dim * ffn_dim;
-  const uint64_t norms = 2 * dim;
+  const uint64_t attention = dim * (2 * uint64_t{q_dim()} + 2 * uint64_t{kv_dim()}) +
+                             (qkv_bias ? uint64_t{q_dim()} + 2 * uint64_t{kv_dim()} : 0);
+  const uint64_t ffn =
+      n_experts > 0 ? n_experts * (3 * dim * expert_ffn_dim + dim) : 3 * dim * ffn_dim;
+  const uint64_t norms = (gemma_norms ? 4 : 2) * dim + (qk_norm ? 2 * uint64_t{head_dim} : 0);
   const uint64_t embedding = vocab_size * dim;
   const uint64_t output = tied_embeddings ? 0 : embedding;
   return embedding + n_layers * (attention + ffn + norms) + dim + output;
@@ -161,9 +113,11 @@ uint64_t Config::weight_count() const {
 Result<Config> parse_config(std::string_view json, std::string where) {
   TRY(const Json root, parse_json(json, where));
   TRY(const JsonObject object, JsonObject::from(root, std::move(where)));
-  TRY(std::string architecture, parse_architecture(object));
-  TRY(Config config, parse_llama(object));
-  config.architecture = std::move(architecture);
+  TRY(const Family* family, find_family(object));
+  TRY(Config config, parse_common(object));
+  config.architecture = family->model_type;
+  CHECK_OK(family->parse(object, config));
+  CHECK_OK(check_one_rope(object, config));
   return config;
 }
 

@@ -13,9 +13,12 @@ namespace {
 constexpr float kDefaultTheta = 10000.0f;  // what a Llama config without the key means
 constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
 constexpr Range kFactor{.low = 1, .high = 1e6};
+constexpr Range kFactorEach{.low = 0, .high = 1e6, .low_open = true};
 constexpr Range kFreqFactor{.low = 0, .high = 1e6, .low_open = true};
 constexpr uint32_t kMaxOriginalSeqLen = 1u << 24;
-constexpr std::array kScalings = {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3};
+constexpr Range kAttentionFactor{.low = 0, .high = 100, .low_open = true};
+constexpr std::array kScalings = {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3,
+                                  RopeScaling::longrope};
 
 /// `rope_type`, or `type` in older files.
 Result<RopeScaling> parse_scaling_type(const JsonObject& object) {
@@ -27,12 +30,14 @@ Result<RopeScaling> parse_scaling_type(const JsonObject& object) {
     return fail(ErrorCode::bad_format, "{}: 'rope_type' is missing, expected a string",
                 object.where());
   }
+  if (*name == "su") return RopeScaling::longrope;  // its first name, in the first Phi-3 files
   for (const RopeScaling scaling : kScalings) {
     if (to_string(scaling) == *name) return scaling;
   }
   return fail(
       ErrorCode::unsupported,
-      "{}: 'rope_type' is '{}', which is not supported (supported: default, linear, llama3)",
+      "{}: 'rope_type' is '{}', which is not supported (supported: default, linear, llama3, "
+      "longrope)",
       object.where(), printable(*name));
 }
 
@@ -47,8 +52,63 @@ Result<void> parse_llama3(const JsonObject& object, Rope& rope) {
               object.where(), rope.high_freq_factor, rope.low_freq_factor);
 }
 
-Result<void> parse_scaling(const JsonObject& object, Rope& rope) {
+Result<std::vector<float>> parse_factors(const JsonObject& object, std::string_view key,
+                                         size_t expected) {
+  const Json* list = object.find(key);
+  std::vector<float> factors;
+  if (list != nullptr && list->is_array() && list->size() == expected) {
+    for (const Json& item : *list) {
+      const bool in_range = item.is_number() && kFactorEach.holds(item.get<double>());
+      // A tiny double is 0 as a float.
+      if (!in_range || item.get<float>() == 0) break;
+      factors.push_back(item.get<float>());
+    }
+  }
+  if (factors.size() == expected) return factors;
+  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of {} positive numbers",
+              object.where(), key, list == nullptr ? "missing" : describe(*list), expected);
+}
+
+/// The pretraining context stands beside rope_scaling or within it. As transformers'
+/// _compute_longrope_parameters has it, the context's growth gives the attention factor.
+Result<void> parse_longrope(const JsonObject& config, const JsonObject& object, Rope& rope) {
+  TRY(rope.short_factor, parse_factors(object, "short_factor", rope.dim / 2));
+  TRY(rope.long_factor, parse_factors(object, "long_factor", rope.dim / 2));
+  const std::string_view key = "original_max_position_embeddings";
+  TRY(rope.original_max_seq_len,
+      get_u32_in(object.has(key) ? object : config, key, 1, kMaxOriginalSeqLen));
+  TRY(const auto beside, config.find_u32(key));
+  if (beside && *beside != rope.original_max_seq_len) {
+    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected {} as in the whole file",
+                object.where(), key, rope.original_max_seq_len, *beside);
+  }
+  TRY(const uint32_t max_seq_len, config.get_u32("max_position_embeddings"));
+  TRY(const auto attention_factor, find_float_in(object, "attention_factor", kAttentionFactor));
+  TRY(const auto factor, find_float_in(object, "factor", kFactor));
+  const double growth = static_cast<double>(max_seq_len) / rope.original_max_seq_len;
+  rope.factor = static_cast<float>(growth);
+  if (factor && *factor != rope.factor) {
+    return fail(ErrorCode::bad_format,
+                "{}: 'factor' is {}, expected max_position_embeddings / {} ({})", object.where(),
+                *factor, key, rope.factor);
+  }
+  if (attention_factor) {
+    rope.attention_factor = *attention_factor;
+  } else if (growth > 1 && rope.original_max_seq_len > 1) {
+    rope.attention_factor =
+        static_cast<float>(std::sqrt(1 + std::log(growth) / std::log(rope.original_max_seq_len)));
+  }
+  return {};
+}
+
+Result<void> parse_scaling(const JsonObject& config, const JsonObject& object, Rope& rope) {
   TRY(rope.scaling, parse_scaling_type(object));
+  TRY(const auto partial, object.find_number("partial_rotary_factor"));
+  if (partial && *partial != 1) {
+    return fail(ErrorCode::unsupported, "{}: 'partial_rotary_factor' is {}, only 1.0 is supported",
+                object.where(), *partial);
+  }
+  if (rope.scaling == RopeScaling::longrope) return parse_longrope(config, object, rope);
   if (rope.scaling != RopeScaling::none) {
     TRY(rope.factor, get_float_in(object, "factor", kFactor));
   }
@@ -62,22 +122,19 @@ Result<Rope> parse_flat(const JsonObject& config, Rope rope) {
   rope.theta = theta.value_or(rope.theta);
   if (config.has("rope_scaling")) {
     TRY(const JsonObject scaling, config.get_object("rope_scaling"));
-    CHECK_OK(parse_scaling(scaling, rope));
+    CHECK_OK(parse_scaling(config, scaling, rope));
   }
   return rope;
 }
 
 /// Transformers 5: everything in rope_parameters.
-Result<Rope> parse_nested(const JsonObject& config, Rope rope) {
-  TRY(const JsonObject object, config.get_object("rope_parameters"));
-  TRY(rope.theta, get_float_in(object, "rope_theta", kTheta));
-  TRY(const auto partial, object.find_number("partial_rotary_factor"));
-  if (partial && *partial != 1) {
-    return fail(ErrorCode::unsupported, "{}: 'partial_rotary_factor' is {}, only 1.0 is supported",
-                object.where(), *partial);
-  }
-  CHECK_OK(parse_scaling(object, rope));
-  return rope;
+Result<Rope> parse_nested(const JsonObject& config, uint32_t dim) {
+  TRY(const JsonObject parameters, config.get_object("rope_parameters"));
+  // Gemma 3 gives parameters per layer type; those of the layers that slide are read there.
+  const bool per_layer_type = parameters.has("full_attention");
+  TRY(const JsonObject object,
+      per_layer_type ? parameters.get_object("full_attention") : Result<JsonObject>(parameters));
+  return parse_rope_parameters(config, object, dim);
 }
 
 /// Stretches long wavelengths and blends the middle ones, as transformers'
@@ -99,11 +156,13 @@ std::string_view to_string(RopeScaling scaling) {
     case RopeScaling::none: return "default";
     case RopeScaling::linear: return "linear";
     case RopeScaling::llama3: return "llama3";
+    case RopeScaling::longrope: return "longrope";
   }
   return "unknown";
 }
 
-std::vector<float> Rope::inv_freq() const {
+std::vector<float> Rope::inv_freq(uint32_t context) const {
+  const std::vector<float>& divisors = context > original_max_seq_len ? long_factor : short_factor;
   std::vector<float> freqs(dim / 2);
   for (uint32_t i = 0; i < freqs.size(); ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(dim);
@@ -113,16 +172,25 @@ std::vector<float> Rope::inv_freq() const {
       case RopeScaling::none: freqs[i] = freq; break;
       case RopeScaling::linear: freqs[i] = freq / factor; break;
       case RopeScaling::llama3: freqs[i] = llama3_scaled(*this, freq); break;
+      case RopeScaling::longrope: freqs[i] = 1.0f / (divisors[i] * power); break;
     }
   }
   return freqs;
+}
+
+Result<Rope> parse_rope_parameters(const JsonObject& config, const JsonObject& object,
+                                   uint32_t dim) {
+  Rope rope{.dim = dim};
+  TRY(rope.theta, get_float_in(object, "rope_theta", kTheta));
+  CHECK_OK(parse_scaling(config, object, rope));
+  return rope;
 }
 
 Result<Rope> parse_rope(const JsonObject& config, uint32_t dim) {
   const Rope unscaled{.theta = kDefaultTheta, .dim = dim};
   TRY(const Rope flat, parse_flat(config, unscaled));
   if (!config.has("rope_parameters")) return flat;
-  TRY(const Rope nested, parse_nested(config, unscaled));
+  TRY(const Rope nested, parse_nested(config, dim));
   // A file may speak both dialects, but not contradict itself.
   const bool same_theta = !config.has("rope_theta") || flat.theta == nested.theta;
   Rope flat_scaling = flat;

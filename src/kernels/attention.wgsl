@@ -1,4 +1,4 @@
-// attention: y[r,h,:] = softmax(scale * q[r,h,:] . K[0..positions[r], h/q_per_kv, :]) V
+// attention: y[r,h,:] = softmax(cap(scale * q[r,h,:] . K[first..positions[r], h/q_per_kv, :])) V
 //
 //   binding  name        type     shape                                          access
 //   0        qkv         vec4f    [rows, row_dim]                                read
@@ -13,13 +13,15 @@
 //   numerics   f32; online softmax over chunks of 64 keys; checked against reference/attention.cpp
 //   cost       reads (positions[r] + 1) keys and values per row and head; serves prefill and decode
 //
-// Causal by construction: a row sees the keys up to its own position. Grouped queries read the KV
-// head they share. Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018).
+// Causal by construction: a row sees the keys up to its own position, or the last `window` of them.
+// Grouped queries read the KV head they share. cap(s) = softcap * tanh(s / softcap) where softcap is
+// not 0 (Gemma 2). Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018).
 //
 // variants: kv = f32 | f16
 // variants: reduce = tree | subgroup
 // uses: lib/packed4_{kv}.wgsl
 // uses: lib/reduce_{reduce}.wgsl
+// uses: lib/tanh.wgsl
 
 struct Params {
   row_dim4: u32,    // row_dim / 4
@@ -27,6 +29,8 @@ struct Params {
   n_kv_heads: u32,
   head_dim4: u32,   // head_dim / 4
   scale: f32,
+  window: u32,      // keys a row sees, its own included; 0: all
+  softcap: f32,     // 0: none
 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
@@ -61,6 +65,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let row = group.y;
   let kv_head = head / (params.n_heads / params.n_kv_heads);
   let n_keys = positions[row] + 1;
+  let first_key = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
 
   if (lane < params.head_dim4) {
     query[lane] = qkv[row * params.row_dim4 + head * params.head_dim4 + lane] * params.scale;
@@ -75,7 +80,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   var largest = -3.0e38;
   var total = 0.0;
   var sum = vec4f();
-  for (var first = 0u; first < n_keys; first += workgroup_size) {
+  for (var first = first_key; first < n_keys; first += workgroup_size) {
     // One key per lane.
     let key = first + lane;
     var score = -3.0e38;
@@ -85,6 +90,9 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
       score = 0.0;
       for (var i = 0u; i < params.head_dim4; i++) {
         score += dot(query[i], unpack4(kv[at + i]));
+      }
+      if (params.softcap > 0.0) {
+        score = soft_capped(score, params.softcap);
       }
     }
     let new_largest = max(largest, workgroup_max(score, lane));

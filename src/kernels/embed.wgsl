@@ -1,4 +1,4 @@
-// embed: x[r,:] = token_embd[token_ids[r],:]
+// embed: x[r,:] = scale * token_embd[token_ids[r],:]
 //
 //   binding  name        type     shape              access
 //   0        token_ids   u32      [rows]             read
@@ -8,14 +8,15 @@
 //
 //   dispatch   (rows, 1, 1): one workgroup copies one row
 //   requires   dim % 4 == 0, every id < vocab_size (the host has checked)
-//   numerics   exact for every weight type
+//   numerics   exact for every weight type where scale is 1
 //   cost       reads rows * dim weights, writes rows * dim floats
 //
 // variants: weight = f32 | f16 | bf16
 // uses: lib/packed4_{weight}.wgsl
 
 struct Params {
-  dim4: u32,  // dim / 4
+  dim4: u32,   // dim / 4
+  scale: f32,  // 1; Gemma: sqrt(dim)
 }
 
 @group(0) @binding(0) var<storage, read> token_ids: array<u32>;
@@ -30,6 +31,6 @@ fn embed(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
   let row = group.x;
   let first = token_ids[row] * params.dim4;
   for (var i = lane; i < params.dim4; i += workgroup_size) {
-    x[row * params.dim4 + i] = unpack4(token_embd[first + i]);
+    x[row * params.dim4 + i] = params.scale * unpack4(token_embd[first + i]);
   }
 }

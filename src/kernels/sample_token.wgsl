@@ -51,7 +51,8 @@ fn sample_token(@builtin(local_invocation_index) lane: u32) {
     var candidate = logits[i];
     if (temperature > 0.0) {
       let u = random_uniform(sampling[1], sampling[2], position, i);
-      candidate = candidate / temperature - log(-log(u));
+      // -log(u) is at least 2^-24; a driver's logarithm may be off by more than that near 1.
+      candidate = candidate / temperature - log(max(-log(u), 0x1p-24));
     }
     if (candidate > score || (id == nobody && candidate == candidate)) {
       score = candidate;

@@ -5,8 +5,16 @@
 
 namespace handloom::ops {
 
-/// y[r,h,:] = softmax(scale * q[r,h,:] . K[0..positions[r]]) V, causal, grouped queries.
-/// Kernel: kernels/attention.wgsl
+/// What an attention layer does to its scores and which keys it sees.
+struct Scores {
+  float scale = 1.0f;    // of a query-key product
+  uint32_t window = 0;   // keys a row sees, its own included; 0: all before it
+  float softcap = 0.0f;  // scores become softcap * tanh(score / softcap); 0: not
+};
+
+/// y[r,h,:] = softmax(scale * q[r,h,:] . K) V over the keys up to positions[r] or the last
+/// `window` of them; grouped queries.
+/// Kernels: kernels/attention.wgsl for up to 3 rows, kernels/attention_prefill.wgsl for more.
 ///
 ///   qkv         f32 [rows, heads.row_dim()]
 ///   positions   u32 [rows]
@@ -17,6 +25,6 @@ namespace handloom::ops {
 /// `n_keys` is the largest position + 1, for counting bytes; the kernel reads positions itself.
 void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
                const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& y,
-               const Heads& heads, float scale, uint32_t n_keys);
+               const Heads& heads, const Scores& scores, uint32_t n_keys);
 
 }  // namespace handloom::ops

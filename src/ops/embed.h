@@ -4,7 +4,7 @@
 
 namespace handloom::ops {
 
-/// x[r,:] = token_embd[token_ids[r],:].   Kernel: kernels/embed.wgsl
+/// x[r,:] = scale * token_embd[token_ids[r],:].   Kernel: kernels/embed.wgsl
 ///
 ///   token_ids   u32 [rows]   each below vocab_size
 ///   token_embd  f32, f16 or bf16 [vocab_size, dim]
@@ -12,6 +12,6 @@ namespace handloom::ops {
 ///
 /// dim must be a multiple of 4.
 void embed(gpu::Encoder& enc, const gpu::Tensor& token_ids, const gpu::Tensor& token_embd,
-           const gpu::Tensor& x);
+           const gpu::Tensor& x, float scale = 1.0f);
 
 }  // namespace handloom::ops

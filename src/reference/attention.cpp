@@ -1,6 +1,7 @@
 #include "reference/attention.h"
 
 #include "reference/kv_append.h"
+#include "reference/softcap.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,28 +25,32 @@ void softmax(std::span<double> scores) {
 
 /// One query head at one position: `q` and `y` are [head_dim].
 void attend(std::span<const float> q, uint32_t position, std::span<const uint32_t> page_table,
-            const Host& kv, uint32_t kv_head, double scale, std::span<float> y) {
+            const Host& kv, uint32_t kv_head, const Scores& scores, std::span<float> y) {
   const uint32_t v_head = kv.dim(1) / 2 + kv_head;
+  const uint32_t n_keys = position + 1;
+  const uint32_t n_seen = scores.window > 0 ? std::min(n_keys, scores.window) : n_keys;
+  const uint32_t first = n_keys - n_seen;
 
-  std::vector<double> weights(size_t{position} + 1);
-  for (uint32_t p = 0; p <= position; ++p) {
-    weights[p] = scale * dot(q, kv.row(kv_row(kv, page_table, kv_head, p)));
+  std::vector<double> weights(n_seen);
+  for (uint32_t i = 0; i < n_seen; ++i) {
+    weights[i] = scores.scale * dot(q, kv.row(kv_row(kv, page_table, kv_head, first + i)));
+    if (scores.softcap > 0) weights[i] = soft_capped(weights[i], scores.softcap);
   }
   softmax(weights);
 
   std::vector<double> sum(y.size());
-  for (uint32_t p = 0; p <= position; ++p) {
-    const std::span<const float> v = kv.row(kv_row(kv, page_table, v_head, p));
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += weights[p] * v[i];
+  for (uint32_t i = 0; i < n_seen; ++i) {
+    const std::span<const float> v = kv.row(kv_row(kv, page_table, v_head, first + i));
+    for (size_t d = 0; d < sum.size(); ++d) sum[d] += weights[i] * v[d];
   }
-  for (size_t i = 0; i < sum.size(); ++i) y[i] = static_cast<float>(sum[i]);
+  for (size_t d = 0; d < sum.size(); ++d) y[d] = static_cast<float>(sum[d]);
 }
 
 }  // namespace
 
 Host attention(const Host& qkv, std::span<const uint32_t> positions,
                std::span<const uint32_t> page_table, const Host& kv, uint32_t n_heads,
-               uint32_t n_kv_heads, uint32_t head_dim, float scale) {
+               uint32_t n_kv_heads, uint32_t head_dim, const Scores& scores) {
   assert(positions.size() == qkv.n_rows());
   assert(n_heads % n_kv_heads == 0 && qkv.dim(1) == (n_heads + 2 * n_kv_heads) * head_dim);
   assert(kv.dim(1) == 2 * n_kv_heads && kv.dim(3) == head_dim);
@@ -56,7 +61,7 @@ Host attention(const Host& qkv, std::span<const uint32_t> positions,
     for (uint32_t h = 0; h < n_heads; ++h) {
       const size_t offset = size_t{h} * head_dim;
       attend(qkv.row(r).subspan(offset, head_dim), positions[r], page_table, kv, h / q_per_kv,
-             scale, y.row(r).subspan(offset, head_dim));
+             scores, y.row(r).subspan(offset, head_dim));
     }
   }
   return y;

@@ -9,8 +9,6 @@
 #include "reference/rope.h"
 #include "reference/swiglu.h"
 
-#include <cmath>
-
 namespace handloom::reference {
 
 KvCache::KvCache(const formats::Config& config, uint32_t n_pages, DType stored_as_)
@@ -24,6 +22,15 @@ Llama::Llama(formats::Config config, LlamaWeights weights)
 
 Result<Llama> Llama::load(const std::string& folder, DType stored_as) {
   TRY(formats::Config config, formats::load_config(folder));
+  if (config.architecture != "llama") {
+    return fail(ErrorCode::unsupported,
+                "reference: architecture '{}' has no CPU twin, only llama has",
+                config.architecture);
+  }
+  if (config.rope.scaling == formats::RopeScaling::longrope) {
+    return fail(ErrorCode::unsupported,
+                "reference: rope scaling 'longrope' has no CPU twin; expected another");
+  }
   TRY(const formats::Checkpoint checkpoint, formats::Checkpoint::open(folder));
   TRY(LlamaWeights weights, load_llama_weights(checkpoint, config, stored_as));
   return Llama(std::move(config), std::move(weights));
@@ -33,7 +40,7 @@ Result<Host> Llama::forward(const Batch& batch, KvCache& kv, const OnStage& on_s
   CHECK_OK(check(batch, kv));
   const uint32_t n_heads = config_.n_heads, n_kv_heads = config_.n_kv_heads;
   const uint32_t head_dim = config_.head_dim;
-  const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
+  const Scores scores{.scale = config_.attention_scale};
   const auto stage = [&](std::string_view name, const Host& values) {
     if (on_stage) on_stage(name, values);
   };
@@ -50,7 +57,7 @@ Result<Host> Llama::forward(const Batch& batch, KvCache& kv, const OnStage& on_s
     rope(qkv, batch.positions, inv_freq_, n_heads + n_kv_heads, head_dim);
     kv_append(qkv, batch.positions, batch.page_table, kv.layers[il], kv.stored_as);
     const Host heads = attention(qkv, batch.positions, batch.page_table, kv.layers[il], n_heads,
-                                 n_kv_heads, head_dim, scale);  // [n_tokens, n_heads * head_dim]
+                                 n_kv_heads, head_dim, scores);  // [n_tokens, n_heads * head_dim]
     const Host attn = matmul(heads, w.attn_output);
     stage(fmt::format("layers.{}.attn", il), attn);
     add(x, attn);

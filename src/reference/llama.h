@@ -40,8 +40,8 @@ class Llama {
  public:
   Llama(formats::Config config, LlamaWeights weights);
 
-  /// Reads config.json and the weights of a Hugging Face folder. Errors: those of load_config,
-  /// Checkpoint::open and load_llama_weights.
+  /// Reads config.json and the weights of a Hugging Face folder. Errors: unsupported for another
+  /// architecture than llama; those of load_config, Checkpoint::open and load_llama_weights.
   static Result<Llama> load(const std::string& folder, DType stored_as = DType::f32);
 
   const formats::Config& config() const { return config_; }

@@ -11,14 +11,20 @@
 namespace handloom::test {
 namespace {
 
-/// Keys and values of the first `n_keys` positions; the rest of the pages is NaN.
-Host make_kv(const ops::Heads& heads, uint32_t n_keys, DType type) {
+/// Keys and values of the positions from `first` to before `n_keys`; the rest of the pages is NaN.
+Host make_kv(const ops::Heads& heads, uint32_t first, uint32_t n_keys, DType type) {
   Host kv({kPages, 2 * heads.n_kv_heads, reference::kPageSize, heads.head_dim},
           std::vector<float>(kPages * 2 * heads.n_kv_heads * 16 * heads.head_dim, kNan));
-  std::vector<uint32_t> all(n_keys);
-  for (uint32_t p = 0; p < n_keys; ++p) all[p] = p;
-  reference::kv_append(ramp({n_keys, heads.row_dim()}, 2), all, kPageTable, kv, type);
+  std::vector<uint32_t> seen(n_keys - first);
+  for (uint32_t i = 0; i < seen.size(); ++i) seen[i] = first + i;
+  reference::kv_append(ramp({n_keys - first, heads.row_dim()}, 2), seen, kPageTable, kv, type);
   return kv;
+}
+
+/// The first key that any row sees.
+uint32_t first_key(const std::vector<uint32_t>& positions, uint32_t window) {
+  const uint32_t n_keys = std::ranges::min(positions) + 1;
+  return window > 0 && n_keys > window ? n_keys - window : 0;
 }
 
 /// The pages with |v| for v, and the same keys.
@@ -41,31 +47,35 @@ double largest_score(const Host& qkv, const ops::Heads& heads, float scale) {
 /// most 2 S, where both are off) is rounded once more. An error d of its argument changes exp by
 /// the factor 1 + d, and exp errs by itself, once for the key and once for every later chunk that
 /// raises the maximum. Weights enter the sum over the keys and the divisor: twice all that. Then
-/// the sums themselves, the quotient, the reference.
-double roundings(const ops::Heads& heads, double s, uint32_t n_keys) {
-  const double n_chunks = std::ceil(n_keys / 64.0);
-  const double argument = 2 * (heads.head_dim + 2.0) * s + 2 * s;
-  return 2 * ((argument + exp_roundings(2 * s)) * n_chunks + n_keys + 1) + kDivision + 1;
+/// the sums themselves, the quotient, the reference. A cap bounds the scores, too, does not enlarge
+/// their error, and adds its own.
+double roundings(const ops::Heads& heads, double s, float cap, uint32_t n_keys) {
+  const double n_chunks = std::ceil(n_keys / 64.0), bound = cap > 0 ? std::min(s, double{cap}) : s;
+  const double argument = 2 * ((heads.head_dim + 2.0) * s + kSoftcap * cap) + 2 * bound;
+  return 2 * ((argument + exp_roundings(2 * bound)) * n_chunks + n_keys + 1) + kDivision + 1;
 }
 
 std::string check_attention(const ops::Heads& heads, const Host& qkv,
-                            const std::vector<uint32_t>& positions, float scale, DType type,
-                            const Features& features) {
+                            const std::vector<uint32_t>& positions, const ops::Scores& scores,
+                            DType type, const Features& features) {
   const uint32_t n_keys = std::ranges::max(positions) + 1;
-  const Host kv = make_kv(heads, n_keys, type);
+  const Host kv = make_kv(heads, first_key(positions, scores.window), n_keys, type);
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", {qkv.dim(0), heads.n_heads * heads.head_dim});
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
-                 run.in("page_table", kPageTable), run.in("kv", kv, type), y, heads, scale, n_keys);
-  const std::string shape = fmt::format("{} rows {}", describe(heads), positions.size());
+                 run.in("page_table", kPageTable), run.in("kv", kv, type), y, heads, scores,
+                 n_keys);
+  const std::string shape = fmt::format("{} rows {} window {} last {}", describe(heads),
+                                        positions.size(), scores.window, positions.back());
   const auto ran = run.run();
   EXPECT_TRUE(ran) << "attention " << shape;
   if (!ran) return "";
   const auto reference_on = [&](const Host& pages) {
     return reference::attention(qkv, positions, kPageTable, pages, heads.n_heads, heads.n_kv_heads,
-                                heads.head_dim, scale);
+                                heads.head_dim, {scores.scale, scores.window, scores.softcap});
   };
-  const Tolerance tolerance{.roundings = roundings(heads, largest_score(qkv, heads, scale), n_keys),
+  const double largest = largest_score(qkv, heads, scores.scale);
+  const Tolerance tolerance{.roundings = roundings(heads, largest, scores.softcap, n_keys),
                             .magnitude = reference_on(with_value_magnitudes(kv))};
   EXPECT_TRUE(
       is_close({"attention", shape, run.kernels()[0]}, run.values(y), reference_on(kv), tolerance));
@@ -76,8 +86,30 @@ Host make_qkv(const ops::Heads& heads, const std::vector<uint32_t>& positions) {
   return ramp({static_cast<uint32_t>(positions.size()), heads.row_dim()}, 1);
 }
 
-float usual_scale(const ops::Heads& heads) {
-  return 1 / std::sqrt(static_cast<float>(heads.head_dim));
+ops::Scores usual(const ops::Heads& heads) {
+  return {.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim))};
+}
+
+/// All rows at once, which attention_prefill computes four by four, and the same rows by threes,
+/// which are attention's. Adds the kernels that ran to `seen`.
+void check_both_kernels(const ops::Heads& heads, const ops::Scores& scores, DType type,
+                        const Features& features, std::set<std::string>& seen) {
+  const auto check = [&](const std::vector<uint32_t>& positions) {
+    seen.insert(
+        check_attention(heads, make_qkv(heads, positions), positions, scores, type, features));
+  };
+  check(kPositions);
+  for (size_t first = 0; first < kPositions.size(); first += 3) {
+    const auto begin = kPositions.begin() + static_cast<std::ptrdiff_t>(first);
+    check({begin,
+           begin + static_cast<std::ptrdiff_t>(std::min<size_t>(3, kPositions.size() - first))});
+  }
+}
+
+std::set<std::string> both_kernels() {
+  std::set<std::string> names = supported_variants("attention");
+  names.merge(supported_variants("attention_prefill"));
+  return names;
 }
 
 TEST(Attention, MatchesTheReferenceInEveryVariant) {
@@ -85,12 +117,11 @@ TEST(Attention, MatchesTheReferenceInEveryVariant) {
   for (const Features& features : feature_sets()) {
     for (const DType type : kKvTypes) {
       for_each_heads([&](const ops::Heads& heads) {
-        seen.insert(check_attention(heads, make_qkv(heads, kPositions), kPositions,
-                                    usual_scale(heads), type, features));
+        check_both_kernels(heads, usual(heads), type, features, seen);
       });
     }
   }
-  EXPECT_EQ(seen, supported_variants("attention"));
+  EXPECT_EQ(seen, both_kernels());
 }
 
 TEST(Attention, MatchesTheReferenceForAnyNumberOfRows) {
@@ -98,7 +129,7 @@ TEST(Attention, MatchesTheReferenceForAnyNumberOfRows) {
   for (const uint32_t rows : {1, 3, 4, 5, 31, 32, 33, 65}) {
     std::vector<uint32_t> positions(rows);
     for (uint32_t r = 0; r < rows; ++r) positions[r] = (r * 37 + 5) % kLongest;
-    check_attention(heads, make_qkv(heads, positions), positions, usual_scale(heads), DType::f32,
+    check_attention(heads, make_qkv(heads, positions), positions, usual(heads), DType::f32,
                     device().adapter().features);
   }
 }
@@ -107,22 +138,116 @@ TEST(Attention, ScoresOfHundredsNeitherOverflowNorVanish) {
   // The softmax is then close to choosing one key, and the maximum rises from chunk to chunk.
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
   for (const Features& features : feature_sets()) {
-    check_attention(heads, make_qkv(heads, kPositions), kPositions, 20, DType::f32, features);
+    check_attention(heads, make_qkv(heads, kPositions), kPositions, {.scale = 20}, DType::f32,
+                    features);
   }
 }
 
 TEST(Attention, EqualScoresGiveTheMeanOfTheValues) {
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 1, .head_dim = 32};
   for (const Features& features : feature_sets()) {
-    check_attention(heads, make_qkv(heads, kPositions), kPositions, 0, DType::f32, features);
+    check_attention(heads, make_qkv(heads, kPositions), kPositions, {.scale = 0}, DType::f32,
+                    features);
   }
+}
+
+/// Around the borders of pages (16) and chunks (64), one, and more than there is.
+constexpr uint32_t kWindows[] = {1, 2, 15, 16, 17, 63, 64, 65, 129, 130, 131, 4'000'000'000};
+
+TEST(Attention, AWindowHidesAllButTheLastKeysInEveryVariant) {
+  std::set<std::string> seen;
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 32};
+  for (const Features& features : feature_sets()) {
+    for (const DType type : kKvTypes) {
+      for (const uint32_t window : kWindows) {
+        ops::Scores scores = usual(heads);
+        scores.window = window;
+        check_both_kernels(heads, scores, type, features, seen);
+      }
+    }
+  }
+  EXPECT_EQ(seen, both_kernels());
+}
+
+TEST(Attention, NeverReadsAKeyBeforeTheWindow) {
+  // One row, so that every key before its window is NaN.
+  const ops::Heads heads{.n_heads = 2, .n_kv_heads = 1, .head_dim = 80};
+  for (const Features& features : feature_sets()) {
+    for (const uint32_t position : {0, 14, 15, 16, 62, 63, 64, 65, 127, 128, 129}) {
+      for (const uint32_t window : kWindows) {
+        ops::Scores scores = usual(heads);
+        scores.window = window;
+        const std::vector<uint32_t> positions = {position};
+        check_attention(heads, make_qkv(heads, positions), positions, scores, DType::f32, features);
+      }
+    }
+  }
+}
+
+TEST(Attention, EachRowOfAPrefillHasItsOwnWindow) {
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 1, .head_dim = 64};
+  for (const uint32_t first : {0, 20}) {
+    std::vector<uint32_t> positions(70);
+    for (uint32_t r = 0; r < positions.size(); ++r) positions[r] = first + r;
+    for (const uint32_t window : {1, 16, 33, 64}) {
+      ops::Scores scores = usual(heads);
+      scores.window = window;
+      check_attention(heads, make_qkv(heads, positions), positions, scores, DType::f16,
+                      device().adapter().features);
+    }
+  }
+}
+
+TEST(Attention, AWindowOfOneIsTheValueItself) {
+  const ops::Heads heads{.n_heads = 2, .n_kv_heads = 2, .head_dim = 32};
+  const Host kv = make_kv(heads, 0, kLongest, DType::f32);
+  GpuRun run(device().adapter().features);
+  const gpu::Tensor y =
+      run.out("y", {static_cast<uint32_t>(kPositions.size()), heads.n_heads * heads.head_dim});
+  ops::attention(run.encoder(), run.in("qkv", make_qkv(heads, kPositions)),
+                 run.in("positions", kPositions), run.in("page_table", kPageTable),
+                 run.in("kv", kv), y, heads, {.scale = 1, .window = 1}, kLongest);
+  ASSERT_TRUE(run.run());
+  for (size_t r = 0; r < kPositions.size(); ++r) {
+    for (uint32_t h = 0; h < heads.n_heads; ++h) {
+      const auto want =
+          kv.row(reference::kv_row(kv, kPageTable, heads.n_kv_heads + h, kPositions[r]));
+      const Host values = run.values(y);
+      const auto got = values.row(r).subspan(h * heads.head_dim, heads.head_dim);
+      EXPECT_TRUE(std::ranges::equal(got, want)) << "row " << r << " head " << h;
+    }
+  }
+}
+
+TEST(Attention, CapsTheScoresInEveryVariant) {
+  std::set<std::string> seen;
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
+  for (const Features& features : feature_sets()) {
+    for (const DType type : kKvTypes) {
+      for (const float softcap : {0.5f, 5.0f, 50.0f}) {
+        for (const uint32_t window : {0, 17}) {
+          // Scores around 20, so that these caps bend all of them, some, and hardly any.
+          const ops::Scores scores{.scale = 2, .window = window, .softcap = softcap};
+          check_both_kernels(heads, scores, type, features, seen);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(seen, both_kernels());
+}
+
+TEST(Attention, CappedScoresOfThousandsNeitherOverflowNorVanish) {
+  const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 64};
+  const ops::Scores scores{.scale = 500, .softcap = 50};
+  check_attention(heads, make_qkv(heads, kPositions), kPositions, scores, DType::f32,
+                  device().adapter().features);
 }
 
 TEST(Attention, RefusesWrongShapes) {
   const auto message = [](Shape qkv, Shape kv, Shape y, ops::Heads heads) {
     return refusal([&](gpu::Encoder& enc) {
       ops::attention(enc, f32(qkv, "qkv"), u32({2}, "positions"), u32({3}, "page_table"),
-                     f32(kv, "kv"), f32(y, "y"), heads, 1, 1);
+                     f32(kv, "kv"), f32(y, "y"), heads, {}, 1);
     });
   };
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 8};

@@ -1,4 +1,4 @@
-// embed against reference::embed: widening is exact, so exactly equal.
+// embed against reference::embed: widening is exact and a scale rounds once, so exactly equal.
 #include "ops/embed.h"
 #include "reference/embed.h"
 #include "tests/support/close.h"
@@ -17,17 +17,18 @@ std::vector<uint32_t> pick_ids(uint32_t rows, uint32_t vocab_size) {
   return ids;
 }
 
-std::string check_embed(uint32_t rows, uint32_t vocab_size, uint32_t dim, DType type) {
+std::string check_embed(uint32_t rows, uint32_t vocab_size, uint32_t dim, DType type,
+                        float scale = 1) {
   const Host table = ramp_in({vocab_size, dim}, type, 1);
   const std::vector<uint32_t> ids = pick_ids(rows, vocab_size);
   GpuRun run(device().adapter().features);
   const gpu::Tensor x = run.out("x", {rows, dim});
-  ops::embed(run.encoder(), run.in("token_ids", ids), run.in("token_embd", table, type), x);
+  ops::embed(run.encoder(), run.in("token_ids", ids), run.in("token_embd", table, type), x, scale);
   const auto ran = run.run();
   EXPECT_TRUE(ran) << rows << " rows of " << to_string(table.shape);
   if (!ran) return "";
   const Case where{"embed", to_string(x.shape), run.kernels()[0]};
-  EXPECT_TRUE(is_close(where, run.values(x), reference::embed(ids, table), {}));
+  EXPECT_TRUE(is_close(where, run.values(x), reference::embed(ids, table, scale), {}));
   return run.kernels()[0];
 }
 
@@ -44,6 +45,14 @@ TEST(Embed, MatchesTheReferenceInEveryVariant) {
     }
   }
   EXPECT_EQ(seen, supported_variants("embed"));
+}
+
+TEST(Embed, ScalesInEveryVariant) {
+  for (const DType type : kWeightTypes) {
+    for (const float scale : {11.3137085f, 33.9411255f, 0.5f, 0.0f, -3.0f}) {
+      check_embed(5, 17, 100, type, scale);
+    }
+  }
 }
 
 TEST(Embed, WidensTheEdgesOfEveryTypeExactly) {

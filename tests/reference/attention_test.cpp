@@ -130,7 +130,7 @@ TEST(Attention, WeighsValuesBySoftmaxOfTheScores) {
   const Host kv = kv_of(k, v, page_table, 1);
   const Host qkv({3, 6}, {1, 0, 5, 5, 5, 5, 1, 0, 5, 5, 5, 5, 1, 0, 5, 5, 5, 5});
 
-  const Host y = attention(qkv, positions, page_table, kv, 1, 1, 2, 1);
+  const Host y = attention(qkv, positions, page_table, kv, 1, 1, 2, {});
   ASSERT_EQ(y.shape, Shape({3, 2}));
   EXPECT_FLOAT_EQ(y.row(0)[0], 1);
   EXPECT_FLOAT_EQ(y.row(0)[1], 54);
@@ -146,9 +146,11 @@ TEST(Attention, ScaleMultipliesTheScoresAndLargeOnesDoNotOverflow) {
   const Host kv = kv_of(k, v, page_table, 1);
   // Half of 2 ln 3 is ln 3: weights 1/4, 3/4.
   EXPECT_FLOAT_EQ(
-      attention(Host({1, 3}, {1, 0, 0}), positions, page_table, kv, 1, 1, 1, 0.5f).values[0], 3);
+      attention(Host({1, 3}, {1, 0, 0}), positions, page_table, kv, 1, 1, 1, {.scale = 0.5f})
+          .values[0],
+      3);
   EXPECT_FLOAT_EQ(
-      attention(Host({1, 3}, {1e6f, 0, 0}), positions, page_table, kv, 1, 1, 1, 1).values[0], 4);
+      attention(Host({1, 3}, {1e6f, 0, 0}), positions, page_table, kv, 1, 1, 1, {}).values[0], 4);
 }
 
 TEST(Attention, FollowsThePageTable) {
@@ -157,9 +159,48 @@ TEST(Attention, FollowsThePageTable) {
   Host k({n, 1}), v({n, 1});
   for (uint32_t p = 0; p < n; ++p) v.values[p] = static_cast<float>(p);
   const Host kv = kv_of(k, v, page_table, 4);
-  const Host y = attention(Host({2, 3}), positions, page_table, kv, 1, 1, 1, 1);
+  const Host y = attention(Host({2, 3}), positions, page_table, kv, 1, 1, 1, {});
   EXPECT_FLOAT_EQ(y.values[0], 10);
   EXPECT_FLOAT_EQ(y.values[1], 8);
+}
+
+TEST(Attention, AWindowHidesAllButTheLastKeys) {
+  // All keys equal: the mean of the values that are seen. V is the position itself.
+  const uint32_t n = 21, page_table[] = {3, 1}, positions[] = {20, 16, 2, 0};
+  Host k({n, 1}), v({n, 1});
+  for (uint32_t p = 0; p < n; ++p) v.values[p] = static_cast<float>(p);
+  const Host kv = kv_of(k, v, page_table, 4);
+  const auto means = [&](uint32_t window) {
+    return attention(Host({4, 3}), positions, page_table, kv, 1, 1, 1, {.window = window}).values;
+  };
+  EXPECT_EQ(means(1), (std::vector<float>{20, 16, 2, 0}));             // each row sees itself alone
+  EXPECT_EQ(means(3), (std::vector<float>{19, 15, 1, 0}));             // {18, 19, 20}, ..., {0}
+  EXPECT_EQ(means(17), (std::vector<float>{12, 8, 1, 0}));             // {4..20}, {0..16}
+  EXPECT_EQ(means(21), (std::vector<float>{10, 8, 1, 0}));             // exactly all
+  EXPECT_EQ(means(4'000'000'000), (std::vector<float>{10, 8, 1, 0}));  // beyond the context
+  EXPECT_EQ(means(0), means(21));
+}
+
+TEST(Attention, ScoresOutsideTheWindowDoNotCount) {
+  // The first key would win by far.
+  const Host k({3, 1}, {1000, 0, std::log(3.0f)}), v({3, 1}, {7, 0, 4});
+  const uint32_t page_table[] = {0}, positions[] = {2};
+  const Host kv = kv_of(k, v, page_table, 1);
+  EXPECT_FLOAT_EQ(
+      attention(Host({1, 3}, {1, 0, 0}), positions, page_table, kv, 1, 1, 1, {.window = 2})
+          .values[0],
+      3);
+}
+
+TEST(Attention, TheCapBendsTheScaledScores) {
+  // Scaled scores 0 and (ln 3)^2. With cap 2 ln 3 the second becomes 2 ln 3 tanh(ln(3) / 2), which
+  // is ln 3, because tanh(ln(3) / 2) = (3 - 1) / (3 + 1): weights 1/4, 3/4.
+  const float ln3 = std::log(3.0f);
+  const Host k({2, 1}, {0, 2 * ln3 * ln3}), v({2, 1}, {0, 4});
+  const uint32_t page_table[] = {0}, positions[] = {1};
+  const Host kv = kv_of(k, v, page_table, 1), qkv({1, 3}, {1, 0, 0});
+  const Scores scores{.scale = 0.5f, .softcap = 2 * ln3};
+  EXPECT_FLOAT_EQ(attention(qkv, positions, page_table, kv, 1, 1, 1, scores).values[0], 3);
 }
 
 TEST(Attention, QueryHeadsShareTheirKvHead) {
@@ -169,7 +210,7 @@ TEST(Attention, QueryHeadsShareTheirKvHead) {
   const Host qkv({1, 10}, {1, 2, 3, 4, 5, 6, 0, 0, 100, 200});
   Host kv = make_kv(1, n_kv_heads, head_dim);
   kv_append(qkv, positions, page_table, kv);
-  const Host y = attention(qkv, positions, page_table, kv, n_heads, n_kv_heads, head_dim, 1);
+  const Host y = attention(qkv, positions, page_table, kv, n_heads, n_kv_heads, head_dim, {});
   EXPECT_EQ(y.values, (std::vector<float>{100, 100, 100, 200, 200, 200}));
 }
 

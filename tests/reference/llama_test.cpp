@@ -157,6 +157,14 @@ TEST(Llama, RefusesABatchThatDoesNotFit) {
             "llama: the KV cache has 1 layers, expected 2 of shape [n_pages, 8, 16, 32]");
 }
 
+TEST(Llama, RefusesOtherArchitectures) {
+  const Result<Llama> llama = Llama::load(golden("qwen2"));
+  ASSERT_FALSE(llama);
+  EXPECT_EQ(llama.error().code, ErrorCode::unsupported);
+  EXPECT_EQ(llama.error().message,
+            "reference: architecture 'qwen2' has no CPU twin, only llama has");
+}
+
 TEST(Llama, RefusesWeightsThatDoNotFitTheConfig) {
   formats::Config config = unwrap(formats::load_config(golden("llama2")));
   const Checkpoint checkpoint = unwrap(Checkpoint::open(golden("llama2")));

@@ -31,6 +31,16 @@ inline constexpr double kU = 0x1p-24;
 inline constexpr double kDivision = 5, kInverseSqrt = 4;  // roundings of size u
 constexpr double exp_roundings(double largest_argument) { return 6 + 4 * largest_argument; }
 
+/// Roundings, each of size u and not relative, of 1 - 2 / (1 + exp(2 v)) for a v that is off by
+/// `input` roundings. exp is off by 6 + (8 + 2 * input) |v|, which tanh passes on times
+/// 1 / (2 cosh(v)^2); |v| times that is at most 0.225. The sum and the quotient are off relative to
+/// at most 2, the difference relative to at most 1.
+constexpr double tanh_roundings(double input) {
+  return 3 + 0.225 * (8 + 2 * input) + 2 * (1 + kDivision) + 1;
+}
+/// The same for cap * tanh(value / cap), relative to cap.
+constexpr double kSoftcap = tanh_roundings(kDivision) + 1;
+
 /// |got - want| may be 1.01 * roundings * u * magnitude. 0 roundings: exactly equal.
 struct Tolerance {
   double roundings = 0;

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 
@@ -14,6 +16,7 @@ namespace {
 
 struct Case {
   const char* model;
+  uint32_t n_layers;
   Precision precision;
 };
 
@@ -32,17 +35,30 @@ TEST_P(Verify, EveryStageMatchesTheReference) {
                     });
   ASSERT_TRUE(passed) << passed.error().message;
   EXPECT_TRUE(*passed);
-  // hidden.0 to hidden.2, two layers of attn and mlp, logits: 8 stages in each of three passes.
-  EXPECT_EQ(names.size(), 3u * 8);
+  // hidden.0 to hidden.L, attn and mlp of L layers, logits, in each of three passes.
+  EXPECT_EQ(names.size(), 3u * (3 * GetParam().n_layers + 2));
   RecordProperty("worst_relative_error", std::to_string(worst));
   std::printf("worst relative error %.2e\n", worst);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Verify,
-                         testing::Values(Case{"llama2", Precision::f32},
-                                         Case{"llama2", Precision::f16},
-                                         Case{"llama3.2", Precision::f32},
-                                         Case{"llama3.2", Precision::f16}));
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const Precision precision : {Precision::f32, Precision::f16}) {
+    for (const char* model : {"llama2", "llama3.2", "mistral-swa", "phi3", "phi3-longrope", "qwen2",
+                              "qwen3", "qwen3-moe", "gemma2"}) {
+      cases.push_back({model, 2, precision});
+    }
+    cases.push_back({"gemma3", 3, precision});
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Verify, testing::ValuesIn(all_cases()), [](const auto& test) {
+  std::string name = test.param.model;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name + (test.param.precision == Precision::f32 ? "_f32" : "_f16");
+});
 
 TEST(VerifyAgainstCpu, TheStarterMatchesThePlainLoops) {
   for (const Precision precision : {Precision::f32, Precision::f16}) {

@@ -35,3 +35,36 @@ fn workgroup_max(value: f32, lane: u32) -> f32 {
   workgroupBarrier();
   return largest;
 }
+
+// The same for four values at once, which costs the barriers of one.
+var<workgroup> reduce_partial4: array<vec4f, workgroup_size>;
+
+fn workgroup_sum4(values: vec4f, lane: u32) -> vec4f {
+  let subgroup_lanes = subgroupAdd(1u);
+  let sum = subgroupAdd(values);
+  if (subgroupElect()) {
+    reduce_partial4[lane / subgroup_lanes] = sum;
+  }
+  workgroupBarrier();
+  var total = vec4f();
+  for (var i = 0u; i < workgroup_size / subgroup_lanes; i++) {
+    total += reduce_partial4[i];
+  }
+  workgroupBarrier();
+  return total;
+}
+
+fn workgroup_max4(values: vec4f, lane: u32) -> vec4f {
+  let subgroup_lanes = subgroupAdd(1u);
+  let largest_here = subgroupMax(values);
+  if (subgroupElect()) {
+    reduce_partial4[lane / subgroup_lanes] = largest_here;
+  }
+  workgroupBarrier();
+  var largest = reduce_partial4[0];
+  for (var i = 1u; i < workgroup_size / subgroup_lanes; i++) {
+    largest = max(largest, reduce_partial4[i]);
+  }
+  workgroupBarrier();
+  return largest;
+}

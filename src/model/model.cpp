@@ -1,0 +1,155 @@
+#include "model/model.h"
+
+#include "model/families.h"
+#include "ops/matmul.h"
+#include "ops/rms_norm.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace handloom::model {
+namespace {
+
+/// cos and sin of position * inv_freq[i], the angle rounded to f32 first as Hugging Face does.
+Result<gpu::Tensor> make_cos_sin(gpu::Device& device, const formats::Rope& rope, uint32_t context) {
+  const std::vector<float> inv_freq = rope.inv_freq(context);
+  const auto half_dim = static_cast<uint32_t>(inv_freq.size());
+  std::vector<float> table;
+  table.reserve(size_t{2} * context * half_dim);
+  for (uint32_t position = 0; position < context; ++position) {
+    for (const float freq : inv_freq) {
+      const float angle = static_cast<float>(position) * freq;
+      table.push_back(rope.attention_factor * std::cos(angle));
+      table.push_back(rope.attention_factor * std::sin(angle));
+    }
+  }
+  TRY(gpu::Tensor tensor, device.create_tensor("rope.cos_sin", DType::f32, {context, half_dim, 2},
+                                               gpu::MemoryKind::other));
+  device.write(tensor, std::as_bytes(std::span(table)));
+  return tensor;
+}
+
+/// Error: unsupported, if a dimension is one that the kernels cannot run.
+Result<void> check_dimensions(const formats::Config& c) {
+  const std::pair<const char*, uint32_t> dims[] = {{"hidden_size", c.model_dim},
+                                                   {"intermediate_size", c.ffn_dim},
+                                                   {"moe_intermediate_size", c.expert_ffn_dim},
+                                                   {"head_dim", c.head_dim}};
+  for (const auto& [name, value] : dims) {
+    if (value % 4 != 0) {
+      return fail(ErrorCode::unsupported, "config: '{}' is {}, expected a multiple of 4", name,
+                  value);
+    }
+  }
+  if (c.n_experts > 512) {
+    return fail(ErrorCode::unsupported, "config: 'num_experts' is {}, expected at most 512",
+                c.n_experts);
+  }
+  if (c.head_dim > 256) {
+    return fail(ErrorCode::unsupported, "config: 'head_dim' is {}, expected at most 256",
+                c.head_dim);
+  }
+  return {};
+}
+
+Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpoint,
+                         const formats::Config& config, WeightStorage storage, uint32_t context,
+                         uint32_t max_tokens, const OnBytes& on_bytes) {
+  Parts parts{.config = config, .heads = {config.n_heads, config.n_kv_heads, config.head_dim}};
+  TRY(parts.weights, load_weights(device, checkpoint, config, storage, on_bytes));
+  TRY(parts.activations, Activations::create(device, config, max_tokens));
+  TRY(parts.cos_sin, make_cos_sin(device, config.rope, context));
+  if (config.local_rope) {
+    TRY(parts.local_cos_sin, make_cos_sin(device, *config.local_rope, context));
+  }
+  return parts;
+}
+
+}  // namespace
+
+Result<Activations> Activations::create(gpu::Device& device, const formats::Config& c,
+                                        uint32_t max_tokens) {
+  const auto make = [&](const char* name, uint32_t rows, uint32_t dim, DType dtype = DType::f32) {
+    return device.create_tensor(name, dtype, {rows, dim}, gpu::MemoryKind::activations);
+  };
+  const bool has_experts = c.n_experts > 0;
+  const uint32_t ffn_rows = has_experts ? max_tokens * c.n_experts_used : max_tokens;
+  const uint32_t ffn_dim = has_experts ? c.expert_ffn_dim : c.ffn_dim;
+  Activations a;
+  TRY(a.x, make("x", max_tokens, c.model_dim));
+  TRY(a.norm, make("norm", max_tokens, c.model_dim));
+  TRY(a.qkv, make("qkv", max_tokens, c.q_dim() + 2 * c.kv_dim()));
+  TRY(a.attn, make("attn", max_tokens, c.q_dim()));
+  TRY(a.proj, make("proj", max_tokens, c.model_dim));
+  TRY(a.gate_up, make("gate_up", ffn_rows, 2 * ffn_dim));
+  TRY(a.ffn, make("ffn", ffn_rows, ffn_dim));
+  TRY(a.last, make("last", 1, c.model_dim));
+  if (has_experts) {
+    TRY(a.router, make("router", max_tokens, c.n_experts));
+    TRY(a.expert_ids, make("expert_ids", max_tokens, c.n_experts_used, DType::u32));
+    TRY(a.shares, make("shares", max_tokens, c.n_experts_used));
+    TRY(a.expert_out, make("expert_out", ffn_rows, c.model_dim));
+  }
+  return a;
+}
+
+Activations Activations::for_tokens(uint32_t n_tokens) const {
+  Activations cut = *this;
+  const uint32_t ffn_rows = n_tokens * (ffn.dim(0) / x.dim(0));
+  for (gpu::Tensor* t : {&cut.x, &cut.norm, &cut.qkv, &cut.attn, &cut.proj}) {
+    *t = t->first_rows(n_tokens);
+  }
+  for (gpu::Tensor* t : {&cut.gate_up, &cut.ffn}) *t = t->first_rows(ffn_rows);
+  if (router.buffer) {
+    for (gpu::Tensor* t : {&cut.router, &cut.expert_ids, &cut.shares}) *t = t->first_rows(n_tokens);
+    cut.expert_out = expert_out.first_rows(ffn_rows);
+  }
+  return cut;
+}
+
+const gpu::Tensor& Model::cos_sin(uint32_t il) const {
+  const bool local = config().local_rope && config().window(il) > 0;
+  return local ? parts_.local_cos_sin : parts_.cos_sin;
+}
+
+ops::Scores Model::scores(uint32_t il) const {
+  return {.scale = config().attention_scale,
+          .window = config().window(il),
+          .softcap = config().attn_softcap};
+}
+
+void Model::output(gpu::Encoder& enc, const Activations& a, const gpu::Tensor& logits) const {
+  const uint32_t n_tokens = a.x.dim(0);
+  gpu::Tensor x = a.x, norm = a.norm;
+  if (logits.dim(0) < n_tokens) {
+    enc.copy(a.x.row(n_tokens - 1), a.last);
+    x = a.last;
+    norm = a.norm.first_rows(1);
+  }
+  ops::rms_norm(enc, x, weights().output_norm, norm, config().norm_eps);
+  enc.stage(fmt::format("hidden.{}", config().n_layers), norm);
+  ops::matmul(enc, norm, weights().output, logits);
+}
+
+Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
+                                          const formats::Checkpoint& checkpoint,
+                                          const formats::Config& config, WeightStorage storage,
+                                          uint32_t context, uint32_t max_tokens,
+                                          const OnBytes& on_bytes) {
+  CHECK_OK(check_dimensions(config));
+  static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
+      {"llama", make_llama},   {"mistral", make_mistral},   {"phi3", make_phi3},
+      {"qwen2", make_qwen2},   {"qwen3", make_qwen3},       {"qwen3_moe", make_qwen3_moe},
+      {"gemma2", make_gemma2}, {"gemma3_text", make_gemma3}};
+  for (const auto& [architecture, make] : kFamilies) {
+    if (architecture != config.architecture) continue;
+    TRY(Parts parts,
+        load_parts(device, checkpoint, config, storage, context, max_tokens, on_bytes));
+    return make(std::move(parts));
+  }
+  return fail(ErrorCode::unsupported, "model: architecture '{}' has no forward pass",
+              config.architecture);
+}
+
+}  // namespace handloom::model
