@@ -23,7 +23,9 @@ DType kv_dtype(Precision precision, const Features& features) {
 
 /// Rows of a forward pass whose widest activation an adapter can still bind.
 uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits& limits) {
-  const uint64_t widest = std::max({2 * c.ffn_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
+  const uint64_t widest =
+      std::max({2 * c.ffn_dim, 2 * c.n_experts_used * c.expert_ffn_dim,
+                c.n_experts_used * c.model_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
   const uint64_t bindable =
       std::min(limits.max_binding_bytes, limits.max_buffer_bytes) / (4 * widest);
   return static_cast<uint32_t>(
@@ -86,7 +88,7 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint3
           .max_seq_len = c.max_seq_len,
           .context = context,
           .n_parameters = c.weight_count(),
-          .weight_bytes_per_token = w.bytes_per_token(),
+          .weight_bytes_per_token = w.bytes_per_token(c),
           .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
 }
 

@@ -102,7 +102,8 @@ uint64_t Config::weight_count() const {
   const uint64_t dim = model_dim;
   const uint64_t attention = dim * (2 * uint64_t{q_dim()} + 2 * uint64_t{kv_dim()}) +
                              (qkv_bias ? uint64_t{q_dim()} + 2 * uint64_t{kv_dim()} : 0);
-  const uint64_t ffn = 3 * dim * ffn_dim;
+  const uint64_t ffn =
+      n_experts > 0 ? n_experts * (3 * dim * expert_ffn_dim + dim) : 3 * dim * ffn_dim;
   const uint64_t norms = (gemma_norms ? 4 : 2) * dim + (qk_norm ? 2 * uint64_t{head_dim} : 0);
   const uint64_t embedding = vocab_size * dim;
   const uint64_t output = tied_embeddings ? 0 : embedding;

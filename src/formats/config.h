@@ -80,6 +80,11 @@ struct Config {
   std::vector<uint32_t> windows = {};  // [n_layers] keys a layer sees, its own included; 0: all
   std::optional<Rope> local_rope = {};  // of the layers with a window; Gemma 3: theta 10000
 
+  uint32_t n_experts = 0;          // feed-forward blocks to choose from; 0: one, always; 128
+  uint32_t n_experts_used = 0;     // chosen per token; Qwen3-30B-A3B: 8
+  uint32_t expert_ffn_dim = 0;     // width inside an expert; 768
+  bool normalise_experts = false;  // the chosen experts' shares add up to 1
+
   /// Keys that layer `il` sees; 0: all.
   uint32_t window(uint32_t il) const { return windows.empty() ? 0 : windows[il]; }
   /// The rotation of layer `il`.

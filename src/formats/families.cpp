@@ -14,6 +14,8 @@ namespace handloom::formats {
 namespace {
 
 constexpr uint32_t kMaxWindow = 1u << 24;
+constexpr uint32_t kMaxExperts = 4096;
+constexpr uint32_t kMaxExpertFfnDim = 1u << 20;
 // What transformers assumes of a Mistral or a Gemma without the key. Published files all have it.
 constexpr uint32_t kAbsentWindow = 4096;
 constexpr float kAbsentQueryScalar = 256;
@@ -36,6 +38,8 @@ constexpr std::array kUnbiasedSilu = {OnlyValue{"attention_bias", "false"},
                                       OnlyValue{"partial_rotary_factor", "1.0"}};
 constexpr std::array kNoWindow = {OnlyValue{"sliding_window", "null"}};
 constexpr std::array kQwenWindow = {OnlyValue{"use_sliding_window", "false"}};
+constexpr std::array kEveryLayerSparse = {OnlyValue{"decoder_sparse_step", "1"},
+                                          OnlyValue{"mlp_only_layers", "[]"}};
 constexpr std::array kNoScoreCap = {OnlyValue{"attn_logit_softcapping", "null"}};
 constexpr std::array kGemma = {OnlyValue{"attention_bias", "false"},
                                OnlyValue{"partial_rotary_factor", "1.0"},
@@ -167,6 +171,18 @@ Result<void> parse_qwen3(const JsonObject& object, Config& config) {
   return parse_tied(object, false, config);
 }
 
+Result<void> parse_qwen3_moe(const JsonObject& object, Config& config) {
+  CHECK_OK(check_only(object, kEveryLayerSparse));
+  // Transformers 5 calls num_experts num_local_experts.
+  const std::string_view key = object.has("num_experts") ? "num_experts" : "num_local_experts";
+  TRY(config.n_experts, get_u32_in(object, key, 1, kMaxExperts));
+  TRY(config.n_experts_used, get_u32_in(object, "num_experts_per_tok", 1, config.n_experts));
+  TRY(config.expert_ffn_dim, get_u32_in(object, "moe_intermediate_size", 1, kMaxExpertFfnDim));
+  TRY(const auto normalise, object.find_bool("norm_topk_prob"));
+  config.normalise_experts = normalise.value_or(false);
+  return parse_qwen3(object, config);
+}
+
 Result<void> parse_gemma(const JsonObject& object, uint32_t pattern, Config& config) {
   CHECK_OK(check_only(object, kGemma));
   config.gemma_norms = true;
@@ -217,6 +233,7 @@ constexpr std::array kFamilies = {
     Family{"phi3", "Phi3ForCausalLM", parse_phi3},
     Family{"qwen2", "Qwen2ForCausalLM", parse_qwen2},
     Family{"qwen3", "Qwen3ForCausalLM", parse_qwen3},
+    Family{"qwen3_moe", "Qwen3MoeForCausalLM", parse_qwen3_moe},
     Family{"gemma2", "Gemma2ForCausalLM", parse_gemma2},
     Family{"gemma3_text", "Gemma3ForCausalLM", parse_gemma3},
 };

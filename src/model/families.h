@@ -12,6 +12,7 @@ std::unique_ptr<Model> make_mistral(Parts parts);
 std::unique_ptr<Model> make_phi3(Parts parts);
 std::unique_ptr<Model> make_qwen2(Parts parts);
 std::unique_ptr<Model> make_qwen3(Parts parts);
+std::unique_ptr<Model> make_qwen3_moe(Parts parts);
 std::unique_ptr<Model> make_gemma2(Parts parts);
 std::unique_ptr<Model> make_gemma3(Parts parts);
 

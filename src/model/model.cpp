@@ -32,13 +32,19 @@ Result<gpu::Tensor> make_cos_sin(gpu::Device& device, const formats::Rope& rope,
 
 /// Error: unsupported, if a dimension is one that the kernels cannot run.
 Result<void> check_dimensions(const formats::Config& c) {
-  const std::pair<const char*, uint32_t> dims[] = {
-      {"hidden_size", c.model_dim}, {"intermediate_size", c.ffn_dim}, {"head_dim", c.head_dim}};
+  const std::pair<const char*, uint32_t> dims[] = {{"hidden_size", c.model_dim},
+                                                   {"intermediate_size", c.ffn_dim},
+                                                   {"moe_intermediate_size", c.expert_ffn_dim},
+                                                   {"head_dim", c.head_dim}};
   for (const auto& [name, value] : dims) {
     if (value % 4 != 0) {
       return fail(ErrorCode::unsupported, "config: '{}' is {}, expected a multiple of 4", name,
                   value);
     }
+  }
+  if (c.n_experts > 512) {
+    return fail(ErrorCode::unsupported, "config: 'num_experts' is {}, expected at most 512",
+                c.n_experts);
   }
   if (c.head_dim > 256) {
     return fail(ErrorCode::unsupported, "config: 'head_dim' is {}, expected at most 256",
@@ -64,30 +70,42 @@ Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpo
 
 Result<Activations> Activations::create(gpu::Device& device, const formats::Config& c,
                                         uint32_t max_tokens) {
-  const auto make = [&](const char* name, uint32_t rows, uint32_t dim) {
-    return device.create_tensor(name, DType::f32, {rows, dim}, gpu::MemoryKind::activations);
+  const auto make = [&](const char* name, uint32_t rows, uint32_t dim, DType dtype = DType::f32) {
+    return device.create_tensor(name, dtype, {rows, dim}, gpu::MemoryKind::activations);
   };
+  const bool has_experts = c.n_experts > 0;
+  const uint32_t ffn_rows = has_experts ? max_tokens * c.n_experts_used : max_tokens;
+  const uint32_t ffn_dim = has_experts ? c.expert_ffn_dim : c.ffn_dim;
   Activations a;
   TRY(a.x, make("x", max_tokens, c.model_dim));
   TRY(a.norm, make("norm", max_tokens, c.model_dim));
   TRY(a.qkv, make("qkv", max_tokens, c.q_dim() + 2 * c.kv_dim()));
   TRY(a.attn, make("attn", max_tokens, c.q_dim()));
   TRY(a.proj, make("proj", max_tokens, c.model_dim));
-  TRY(a.gate_up, make("gate_up", max_tokens, 2 * c.ffn_dim));
-  TRY(a.ffn, make("ffn", max_tokens, c.ffn_dim));
+  TRY(a.gate_up, make("gate_up", ffn_rows, 2 * ffn_dim));
+  TRY(a.ffn, make("ffn", ffn_rows, ffn_dim));
   TRY(a.last, make("last", 1, c.model_dim));
+  if (has_experts) {
+    TRY(a.router, make("router", max_tokens, c.n_experts));
+    TRY(a.expert_ids, make("expert_ids", max_tokens, c.n_experts_used, DType::u32));
+    TRY(a.shares, make("shares", max_tokens, c.n_experts_used));
+    TRY(a.expert_out, make("expert_out", ffn_rows, c.model_dim));
+  }
   return a;
 }
 
 Activations Activations::for_tokens(uint32_t n_tokens) const {
-  return {.x = x.first_rows(n_tokens),
-          .norm = norm.first_rows(n_tokens),
-          .qkv = qkv.first_rows(n_tokens),
-          .attn = attn.first_rows(n_tokens),
-          .proj = proj.first_rows(n_tokens),
-          .gate_up = gate_up.first_rows(n_tokens),
-          .ffn = ffn.first_rows(n_tokens),
-          .last = last};
+  Activations cut = *this;
+  const uint32_t ffn_rows = n_tokens * (ffn.dim(0) / x.dim(0));
+  for (gpu::Tensor* t : {&cut.x, &cut.norm, &cut.qkv, &cut.attn, &cut.proj}) {
+    *t = t->first_rows(n_tokens);
+  }
+  for (gpu::Tensor* t : {&cut.gate_up, &cut.ffn}) *t = t->first_rows(ffn_rows);
+  if (router.buffer) {
+    for (gpu::Tensor* t : {&cut.router, &cut.expert_ids, &cut.shares}) *t = t->first_rows(n_tokens);
+    cut.expert_out = expert_out.first_rows(ffn_rows);
+  }
+  return cut;
 }
 
 const gpu::Tensor& Model::cos_sin(uint32_t il) const {
@@ -121,9 +139,9 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const OnBytes& on_bytes) {
   CHECK_OK(check_dimensions(config));
   static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
-      {"llama", make_llama},       {"mistral", make_mistral}, {"phi3", make_phi3},
-      {"qwen2", make_qwen2},       {"qwen3", make_qwen3},     {"gemma2", make_gemma2},
-      {"gemma3_text", make_gemma3}};
+      {"llama", make_llama},   {"mistral", make_mistral},   {"phi3", make_phi3},
+      {"qwen2", make_qwen2},   {"qwen3", make_qwen3},       {"qwen3_moe", make_qwen3_moe},
+      {"gemma2", make_gemma2}, {"gemma3_text", make_gemma3}};
   for (const auto& [architecture, make] : kFamilies) {
     if (architecture != config.architecture) continue;
     TRY(Parts parts,

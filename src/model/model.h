@@ -35,6 +35,11 @@ struct Activations {
   gpu::Tensor gate_up;  // [n_tokens, 2 * ffn_dim]
   gpu::Tensor ffn;      // [n_tokens, ffn_dim]
   gpu::Tensor last;     // [1, model_dim]          the row whose logits are wanted
+  // Mixtures of experts, n_used experts a token; gate_up and ffn then have a row per use:
+  gpu::Tensor router;      // [n_tokens, n_experts]
+  gpu::Tensor expert_ids;  // u32 [n_tokens, n_used]
+  gpu::Tensor shares;      // [n_tokens, n_used]
+  gpu::Tensor expert_out;  // [n_tokens * n_used, model_dim]
 
   static Result<Activations> create(gpu::Device& device, const formats::Config& config,
                                     uint32_t max_tokens);

@@ -41,7 +41,7 @@ class Uploader {
 
   /// The rows of all sources, one below the other: [sum of rows, in_dim].
   Result<gpu::Tensor> matrix(std::string name,
-                             std::initializer_list<std::pair<std::string, uint32_t>> sources,
+                             const std::vector<std::pair<std::string, uint32_t>>& sources,
                              uint32_t in_dim) {
     std::vector<const TensorInfo*> parts;
     uint32_t rows = 0;
@@ -163,6 +163,22 @@ Result<void> load_attention(Uploader& up, const formats::Config& c, const std::s
   return {};
 }
 
+Result<void> load_experts(Uploader& up, const formats::Config& c, const std::string& blk,
+                          const std::string& hf, Weights::Layer& w) {
+  std::vector<std::pair<std::string, uint32_t>> gate_up, down;
+  for (uint32_t e = 0; e < c.n_experts; ++e) {
+    const std::string expert = fmt::format("{}mlp.experts.{}.", hf, e);
+    gate_up.emplace_back(expert + "gate_proj.weight", c.expert_ffn_dim);
+    gate_up.emplace_back(expert + "up_proj.weight", c.expert_ffn_dim);
+    down.emplace_back(expert + "down_proj.weight", c.model_dim);
+  }
+  TRY(w.router,
+      up.matrix(blk + "ffn_gate_inp.weight", {{hf + "mlp.gate.weight", c.n_experts}}, c.model_dim));
+  TRY(w.experts_gate_up, up.matrix(blk + "ffn_gate_up_exps.weight", gate_up, c.model_dim));
+  TRY(w.experts_down, up.matrix(blk + "ffn_down_exps.weight", down, c.expert_ffn_dim));
+  return {};
+}
+
 Result<void> load_ffn(Uploader& up, const formats::Config& c, const std::string& blk,
                       const std::string& hf, Weights::Layer& w) {
   if (c.fused_projections) {
@@ -202,7 +218,7 @@ Result<Weights::Layer> load_layer(Uploader& up, const formats::Config& c, uint32
   Weights::Layer w;
   CHECK_OK(load_norms(up, c, blk, hf, w));
   CHECK_OK(load_attention(up, c, blk, hf, w));
-  CHECK_OK(load_ffn(up, c, blk, hf, w));
+  CHECK_OK(c.n_experts > 0 ? load_experts(up, c, blk, hf, w) : load_ffn(up, c, blk, hf, w));
   return w;
 }
 
@@ -231,14 +247,17 @@ Result<Weights> load_weights(gpu::Device& device, const formats::Checkpoint& che
   return weights;
 }
 
-uint64_t Weights::bytes_per_token() const {
+uint64_t Weights::bytes_per_token(const formats::Config& config) const {
   uint64_t bytes = output_norm.bytes() + output.bytes() +
                    uint64_t{token_embd.dim(1)} * dtype_bytes(token_embd.dtype);
   for (const Layer& w : layers) {
     for (const gpu::Tensor* t : {&w.attn_norm, &w.attn_qkv, &w.attn_qkv_bias, &w.attn_q_norm,
                                  &w.attn_k_norm, &w.attn_output, &w.post_attn_norm, &w.ffn_norm,
-                                 &w.ffn_gate_up, &w.ffn_down, &w.post_ffn_norm}) {
-      if (t->shape.rank() > 0) bytes += t->bytes();
+                                 &w.ffn_gate_up, &w.ffn_down, &w.post_ffn_norm, &w.router}) {
+      if (t->buffer) bytes += t->bytes();
+    }
+    for (const gpu::Tensor* t : {&w.experts_gate_up, &w.experts_down}) {
+      if (t->buffer) bytes += t->bytes() / config.n_experts * config.n_experts_used;
     }
   }
   return bytes;

@@ -25,6 +25,9 @@ struct Weights {
     gpu::Tensor ffn_gate_up;     // [2 * ffn_dim, model_dim]: [gate | up]
     gpu::Tensor ffn_down;        // [model_dim, ffn_dim]
     gpu::Tensor post_ffn_norm;   // f32 [model_dim]                               Gemma
+    gpu::Tensor router;  // [n_experts, model_dim]                        mixtures of experts;
+    gpu::Tensor experts_gate_up;  // [n_experts * 2 * expert_ffn_dim, model_dim]   then without the
+    gpu::Tensor experts_down;     // [n_experts * model_dim, expert_ffn_dim]       ffn_ matrices
   };
 
   gpu::Tensor token_embd;     // [vocab_size, model_dim]
@@ -32,8 +35,9 @@ struct Weights {
   gpu::Tensor output_norm;    // f32 [model_dim]
   gpu::Tensor output;         // [vocab_size, model_dim]; shares token_embd's memory if tied
 
-  /// Bytes that one decode step reads: everything but the unused rows of the embedding.
-  uint64_t bytes_per_token() const;
+  /// Bytes that one decode step reads: everything but the unused rows of the embedding and the
+  /// experts that are not chosen.
+  uint64_t bytes_per_token(const formats::Config& config) const;
 };
 
 /// How matrices are stored on the GPU. Norms and biases are always f32, which is exact; Gemma's

@@ -156,6 +156,7 @@ TEST(Config, RefusesFeaturesByName) {
       {
           {R"({"model_type": "mamba"})",
            "'mamba', which is not supported (supported: llama, mistral, phi3, qwen2, qwen3, "
+           "qwen3_moe, "
            "gemma2, "
            "gemma3_text)"},
           {R"({"architectures": ["LlamaForSequenceClassification"]})",

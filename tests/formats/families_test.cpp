@@ -426,12 +426,12 @@ TEST(Families, RefusesWhatNoFamilyHas) {
 
 TEST(Families, RefusesOtherModelsOfTheSameHouse) {
   for (const std::string name :
-       {"gemma", "gemma3", "gemma3n_text", "qwen3_moe", "phi", "phimoe", "ministral"}) {
-    expect_error(
-        parse(kMistral7b, R"({"model_type": ")" + name + "\"}"), ErrorCode::unsupported,
-        {"'model_type' is '" + name +
-         "', which is not supported (supported: llama, mistral, phi3, qwen2, qwen3, gemma2, "
-         "gemma3_text)"});
+       {"gemma", "gemma3", "gemma3n_text", "qwen2_moe", "phi", "phimoe", "ministral"}) {
+    expect_error(parse(kMistral7b, R"({"model_type": ")" + name + "\"}"), ErrorCode::unsupported,
+                 {"'model_type' is '" + name +
+                  "', which is not supported (supported: llama, mistral, phi3, qwen2, qwen3, "
+                  "qwen3_moe, gemma2, "
+                  "gemma3_text)"});
   }
 }
 
@@ -608,6 +608,20 @@ TEST(Longrope, RefusesOtherLists) {
   json.erase("original_max_position_embeddings");
   expect_error(parse(json), ErrorCode::bad_format,
                {"'original_max_position_embeddings' is missing"});
+}
+
+TEST(Families, ReadsAMixtureOfExperts) {
+  const Config config = load_config(HANDLOOM_GOLDEN_DIR "/qwen3-moe").value();
+  EXPECT_EQ(config.architecture, "qwen3_moe");
+  EXPECT_EQ(config.n_experts, 8u);
+  EXPECT_EQ(config.n_experts_used, 2u);
+  EXPECT_EQ(config.expert_ffn_dim, 96u);
+  EXPECT_TRUE(config.normalise_experts);
+  EXPECT_TRUE(config.qk_norm);
+  const Checkpoint checkpoint = Checkpoint::open(HANDLOOM_GOLDEN_DIR "/qwen3-moe").value();
+  uint64_t n_weights = 0;
+  for (const TensorInfo& tensor : checkpoint.tensors()) n_weights += tensor.shape.count();
+  EXPECT_EQ(config.weight_count(), n_weights);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const Precision precision : {Precision::f32, Precision::f16}) {
     for (const char* model : {"llama2", "llama3.2", "mistral-swa", "phi3", "phi3-longrope", "qwen2",
-                              "qwen3", "gemma2"}) {
+                              "qwen3", "qwen3-moe", "gemma2"}) {
       cases.push_back({model, 2, precision});
     }
     cases.push_back({"gemma3", 3, precision});

@@ -1,0 +1,59 @@
+// matmul_experts: y[s,n] = sum over k of x[s or s/n_used, k] * weight[expert_ids[s], n, k]
+//
+//   binding  name        type     shape                         access
+//   0        x           vec4f    [rows or slots, in_dim]       read
+//   1        expert_ids  u32      [rows, n_used]                read   a slot s is row * n_used + place
+//   2        weight      packed4  [n_experts, out_dim, in_dim]  read
+//   3        y           f32      [slots, out_dim]              write
+//   4        params      Params                                 uniform
+//
+//   dispatch   (ceil(out_dim / outputs_per_workgroup), slots, 1): teams as in matmul_vec
+//   requires   in_dim % 4 == 0, workgroup_size a power of two, every id < n_experts
+//   numerics   f32 products and sums for every weight type; checked against reference/experts.cpp
+//   cost       reads the matrices of the chosen experts alone, once per slot
+//
+// variants: weight = f32 | f16 | bf16
+// variants: reduce = tree | subgroup
+// uses: lib/packed4_{weight}.wgsl
+// uses: lib/team_{reduce}.wgsl
+
+struct Params {
+  out_dim: u32,
+  in_dim4: u32,        // in_dim / 4
+  slots_per_x_row: u32,  // n_used where the slots of a row share its x, else 1
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> expert_ids: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<packed4>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+override workgroup_size: u32 = 64;
+override outputs_per_workgroup: u32 = 16;
+
+@compute @workgroup_size(workgroup_size)
+fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let slot = group.y;
+  let x_row = slot / params.slots_per_x_row;
+  let first_output = group.x * outputs_per_workgroup;
+  let first_weight_row = expert_ids[slot] * params.out_dim;
+  let n_teams = team_count();
+  let stride = team_size();
+
+  // Every team runs the same number of rounds, so that a team may hold a barrier.
+  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+    let output = first_output + round + team_index(lane);
+    var sum = 0.0;
+    if (output < params.out_dim) {
+      let weight_row = (first_weight_row + output) * params.in_dim4;
+      for (var k = team_lane(lane); k < params.in_dim4; k += stride) {
+        sum += dot(x[x_row * params.in_dim4 + k], unpack4(weight[weight_row + k]));
+      }
+    }
+    let total = team_sum(sum, lane);
+    if (team_lane(lane) == 0 && output < params.out_dim) {
+      y[slot * params.out_dim + output] = total;
+    }
+  }
+}
