@@ -1,5 +1,6 @@
-// What handloom needs of WebGPU, in fifteen calls that never wait. Two implementations: Dawn
-// (backend_dawn.cpp) and, in a page, navigator.gpu. Everything else in this room is shared.
+// What handloom needs of WebGPU, in thirteen calls that never wait. Implemented over Dawn
+// (backend_dawn.cpp); a page can do the same over navigator.gpu. Everything else in this room is
+// shared.
 //
 // Objects are named by small ids. A call that the GPU refuses still returns an id; the refusal is
 // kept and comes out of the next take_error(), after a readback has completed at the latest.
