@@ -1,6 +1,7 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
 #include "engine/engine_impl.h"
+#include "formats/generation_config.h"
 #include "formats/safetensors.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
@@ -128,7 +129,7 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   impl->kv_shape = {c.n_layers, c.n_kv_heads, c.head_dim, kv};
   impl->eos_ids = generation.eos_ids.empty() ? c.eos_ids : generation.eos_ids;
   impl->default_sampling = default_sampling_of(generation);
-  impl->use_tokenizer(std::move(tokenizer));
+  impl->tokenizer = std::move(tokenizer);
 
   uint64_t weight_bytes = 0;
   for (const formats::TensorInfo& t : checkpoint.tensors()) weight_bytes += t.bytes.size();
@@ -150,11 +151,6 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
 }
 
 }  // namespace
-
-void Engine::Impl::use_tokenizer(Tokenizer t) {
-  tokenizer_impl = t.impl();
-  tokenizer = std::move(t);
-}
 
 Result<Engine> Engine::load(const std::string& folder, const LoadOptions& options) {
   const auto started = std::chrono::steady_clock::now();

@@ -3,7 +3,6 @@
 
 #include "engine/tokenizer_impl.h"
 #include "formats/config.h"
-#include "formats/generation_config.h"
 #include "gpu/device.h"
 #include "kv_cache/kv_cache.h"
 #include "model/model.h"
@@ -34,11 +33,9 @@ struct Engine::Impl {
   std::vector<uint32_t> eos_ids;
   SamplingOptions default_sampling;
   std::optional<handloom::Tokenizer> tokenizer;
-  std::shared_ptr<const handloom::Tokenizer::Impl> tokenizer_impl;
   std::unique_ptr<model::Model> model;
   ModelInfo info;
   kv_cache::KvShape kv_shape;
-  void use_tokenizer(handloom::Tokenizer t);
   double load_ms = 0;
   std::optional<double> read_bandwidth;
 

@@ -45,7 +45,7 @@ Generator::Generator(Session::Impl& session, const GenerateOptions& options)
     : session_(session),
       options_(options),
       on_gpu_(options.sampling.needs_only_temperature()),
-      decoder_(session.engine.tokenizer_impl->tokenizer),
+      decoder_(session.engine.tokenizer->impl()->tokenizer),
       stops_(options.stop),
       started_(Clock::now()) {
   if (!on_gpu_) sampler_.emplace(options.sampling);

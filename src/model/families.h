@@ -7,9 +7,7 @@
 
 namespace handloom::model {
 
-std::unique_ptr<Model> make_llama(Parts parts);
-std::unique_ptr<Model> make_mistral(Parts parts);
-std::unique_ptr<Model> make_phi3(Parts parts);
+std::unique_ptr<Model> make_llama(Parts parts);  // Mistral and Phi-3, too
 std::unique_ptr<Model> make_qwen2(Parts parts);
 std::unique_ptr<Model> make_qwen3(Parts parts);
 std::unique_ptr<Model> make_qwen3_moe(Parts parts);

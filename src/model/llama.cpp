@@ -1,5 +1,8 @@
 // Llama (Touvron et al., 2023; Llama 3 in Grattafiori et al., 2024) as a list of dispatches. Its
 // twin on the CPU, line for line, is reference/llama.cpp.
+//
+// Mistral (Jiang et al., 2023) and Phi-3 (Abdin et al., 2024) compute the same. Their windows come
+// with scores(), LongRoPE with cos_sin(), and fused projections are a matter of the file.
 #include "model/families.h"
 #include "ops/add.h"
 #include "ops/attention.h"

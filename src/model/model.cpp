@@ -139,7 +139,7 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const OnBytes& on_bytes) {
   CHECK_OK(check_dimensions(config));
   static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
-      {"llama", make_llama},   {"mistral", make_mistral},   {"phi3", make_phi3},
+      {"llama", make_llama},   {"mistral", make_llama},     {"phi3", make_llama},
       {"qwen2", make_qwen2},   {"qwen3", make_qwen3},       {"qwen3_moe", make_qwen3_moe},
       {"gemma2", make_gemma2}, {"gemma3_text", make_gemma3}};
   for (const auto& [architecture, make] : kFamilies) {
