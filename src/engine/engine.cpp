@@ -118,7 +118,7 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
   TRY(const formats::GenerationConfig generation, formats::load_generation_config(folder));
   TRY(Tokenizer tokenizer, Tokenizer::load(folder));
   CHECK_OK(check_vocabulary(folder, tokenizer, config));
-  TRY(const formats::Checkpoint checkpoint, formats::Checkpoint::open(folder));
+  TRY(const formats::Checkpoint checkpoint, formats::open_safetensors(folder));
   TRY(gpu::Device device, gpu::open_device(options.adapter));
 
   auto impl = std::make_unique<Engine::Impl>(

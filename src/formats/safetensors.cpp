@@ -27,7 +27,7 @@ struct FileDType {
 constexpr std::array kFileDTypes = {
     FileDType{"F32", DType::f32}, FileDType{"F16", DType::f16}, FileDType{"BF16", DType::bf16},
     FileDType{"I64", DType::i64}, FileDType{"I32", DType::i32}, FileDType{"U32", DType::u32},
-    FileDType{"U8", DType::u8},
+    FileDType{"U8", DType::u8},   FileDType{"I8", DType::i8},
 };
 
 /// A tensor whose offsets have not been compared with the others' and the file's yet.
@@ -276,47 +276,15 @@ const TensorInfo* find_in(std::span<const TensorInfo> tensors, std::string_view 
   return it != tensors.end() && it->name == name ? &*it : nullptr;
 }
 
-}  // namespace
-
-std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> dims) {
-  if (std::ranges::find(dims, uint64_t{0}) != dims.end()) return 0;
-  uint64_t size = dtype_bytes(dtype);
-  for (const uint64_t dim : dims) {
-    if (__builtin_mul_overflow(size, dim, &size)) return std::nullopt;
-  }
-  return size <= kMaxFileBytes ? std::optional(size) : std::nullopt;
-}
-
-Checkpoint::Checkpoint(std::string where, std::vector<MappedFile> files,
-                       std::vector<TensorInfo> tensors)
-    : where_(std::move(where)), files_(std::move(files)), tensors_(std::move(tensors)) {}
-
-Result<Checkpoint> Checkpoint::parse(std::span<const std::byte> bytes, std::string where) {
-  TRY(std::vector<TensorInfo> tensors, parse_tensors(bytes, where));
-  return Checkpoint(std::move(where), {}, std::move(tensors));
-}
-
-Result<Checkpoint> Checkpoint::open(const std::string& folder_or_file) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder_or_file, ignored)) return open_file(folder_or_file);
-  const std::string single = fmt::format("{}/{}", folder_or_file, kSingleFile);
-  if (file_exists(single)) return open_file(single);
-  const std::string index = fmt::format("{}/{}", folder_or_file, kIndexFile);
-  if (file_exists(index)) return open_index(folder_or_file, index);
-  return fail(ErrorCode::not_found, "{}: holds neither {} nor {}", folder_or_file, kSingleFile,
-              kIndexFile);
-}
-
-Result<Checkpoint> Checkpoint::open_file(const std::string& path) {
+Result<Checkpoint> open_file(const std::string& path) {
   TRY(MappedFile file, MappedFile::open(path));
   TRY(std::vector<TensorInfo> tensors, parse_tensors(file.bytes(), path));
   std::vector<MappedFile> files;
   files.push_back(std::move(file));
-  return Checkpoint(path, std::move(files), std::move(tensors));
+  return Checkpoint::from(path, std::move(files), std::move(tensors));
 }
 
-Result<Checkpoint> Checkpoint::open_index(const std::string& folder,
-                                          const std::string& index_path) {
+Result<Checkpoint> open_index(const std::string& folder, const std::string& index_path) {
   TRY(const std::string text, read_text_file(index_path, kMaxHeaderBytes));
   TRY(const NamesByShard shards, parse_index(text, index_path));
   std::vector<MappedFile> files;
@@ -339,18 +307,25 @@ Result<Checkpoint> Checkpoint::open_index(const std::string& folder,
     }
     files.push_back(std::move(file));
   }
-  std::ranges::sort(tensors, {}, &TensorInfo::name);
-  return Checkpoint(index_path, std::move(files), std::move(tensors));
+  return Checkpoint::from(index_path, std::move(files), std::move(tensors));
 }
 
-const TensorInfo* Checkpoint::find(std::string_view name) const { return find_in(tensors_, name); }
+}  // namespace
 
-Result<const TensorInfo*> Checkpoint::get(std::string_view name) const {
-  if (const TensorInfo* tensor = find(name)) return tensor;
-  std::vector<std::string_view> names;
-  for (const TensorInfo& tensor : tensors_) names.push_back(tensor.name);
-  return fail(ErrorCode::not_found, "{}: has no tensor '{}' among its {}{}", where_,
-              printable(name), names.size(), suggestion(name, names));
+Result<Checkpoint> parse_safetensors(std::span<const std::byte> bytes, std::string where) {
+  TRY(std::vector<TensorInfo> tensors, parse_tensors(bytes, where));
+  return Checkpoint::from(std::move(where), {}, std::move(tensors));
+}
+
+Result<Checkpoint> open_safetensors(const std::string& folder_or_file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder_or_file, ignored)) return open_file(folder_or_file);
+  const std::string single = fmt::format("{}/{}", folder_or_file, kSingleFile);
+  if (file_exists(single)) return open_file(single);
+  const std::string index = fmt::format("{}/{}", folder_or_file, kIndexFile);
+  if (file_exists(index)) return open_index(folder_or_file, index);
+  return fail(ErrorCode::not_found, "{}: holds neither {} nor {}", folder_or_file, kSingleFile,
+              kIndexFile);
 }
 
 }  // namespace handloom::formats

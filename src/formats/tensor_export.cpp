@@ -19,8 +19,9 @@ std::string_view file_dtype(DType dtype) {
     case DType::i32: return "I32";
     case DType::i64: return "I64";
     case DType::u8: return "U8";
+    case DType::i8: return "I8";
+    default: return "";  // quantised: safetensors has no name for it
   }
-  return "";
 }
 
 std::string_view npy_dtype(DType dtype) {
@@ -32,8 +33,9 @@ std::string_view npy_dtype(DType dtype) {
     case DType::i32: return "<i4";
     case DType::i64: return "<i8";
     case DType::u8: return "|u1";
+    case DType::i8: return "|i1";
+    default: return "";
   }
-  return "";
 }
 
 /// Guards against a TensorInfo that was put together by hand.
@@ -45,6 +47,13 @@ Result<void> check_size(const TensorInfo& tensor) {
               printable(tensor.name), tensor.bytes.size(),
               expected ? std::to_string(*expected) : "more than any memory",
               to_string(tensor.dtype), to_string(tensor.shape));
+}
+
+/// Neither format has a name for quantised blocks.
+Result<void> check_plain(const TensorInfo& tensor) {
+  if (!is_quantised(tensor.dtype)) return {};
+  return fail(ErrorCode::invalid_argument, "tensor '{}': has type {}, expected a plain type",
+              printable(tensor.name), to_string(tensor.dtype));
 }
 
 Result<void> check_text(const std::string& path, std::string_view what, const std::string& text) {
@@ -133,6 +142,7 @@ Result<void> write_safetensors(const std::string& path, std::span<const TensorIn
                                const std::map<std::string, std::string>& metadata) {
   // Wide elements first keeps every tensor aligned without holes, which the format forbids.
   std::vector<const TensorInfo*> order;
+  for (const TensorInfo& tensor : tensors) CHECK_OK(check_plain(tensor));
   for (const uint32_t width : {8u, 4u, 2u, 1u}) {
     for (const TensorInfo& tensor : tensors) {
       if (dtype_bytes(tensor.dtype) == width) order.push_back(&tensor);
@@ -151,6 +161,7 @@ Result<void> write_safetensors(const std::string& path, std::span<const TensorIn
 }
 
 Result<void> write_npy(const std::string& path, const TensorInfo& tensor) {
+  CHECK_OK(check_plain(tensor));
   CHECK_OK(check_size(tensor));
   const std::string prefix = npy_prefix(tensor);
   std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(prefix)), tensor.bytes};

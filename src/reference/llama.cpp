@@ -31,7 +31,7 @@ Result<Llama> Llama::load(const std::string& folder, DType stored_as) {
     return fail(ErrorCode::unsupported,
                 "reference: rope scaling 'longrope' has no CPU twin; expected another");
   }
-  TRY(const formats::Checkpoint checkpoint, formats::Checkpoint::open(folder));
+  TRY(const formats::Checkpoint checkpoint, formats::open_safetensors(folder));
   TRY(LlamaWeights weights, load_llama_weights(checkpoint, config, stored_as));
   return Llama(std::move(config), std::move(weights));
 }

@@ -41,7 +41,7 @@ class Llama {
   Llama(formats::Config config, LlamaWeights weights);
 
   /// Reads config.json and the weights of a Hugging Face folder. Errors: unsupported for another
-  /// architecture than llama; those of load_config, Checkpoint::open and load_llama_weights.
+  /// architecture than llama; those of load_config, open_safetensors and load_llama_weights.
   static Result<Llama> load(const std::string& folder, DType stored_as = DType::f32);
 
   const formats::Config& config() const { return config_; }

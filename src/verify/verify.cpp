@@ -117,7 +117,7 @@ Result<std::vector<uint32_t>> read_input_ids(const formats::Checkpoint& referenc
 Result<bool> verify_folder(const std::string& folder, const LoadOptions& options,
                            const OnStage& on_stage) {
   TRY(const formats::Checkpoint reference,
-      formats::Checkpoint::open(folder + "/reference.safetensors"));
+      formats::open_safetensors(folder + "/reference.safetensors"));
   TRY(const std::vector<uint32_t> ids, read_input_ids(reference));
   Stages want;
   for (const formats::TensorInfo& info : reference.tensors()) {

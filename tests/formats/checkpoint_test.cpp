@@ -35,7 +35,7 @@ TEST(Checkpoint, OpensTheGoldenAndTheStarterModels) {
         Model{golden + "llama3.2", 20, "model.layers.1.self_attn.k_proj.weight", {64, 128}},
         Model{HANDLOOM_STARTER_DIR, 74, "model.embed_tokens.weight", {2048, 256}}}) {
     SCOPED_TRACE(model.folder);
-    ASSERT_OK(const Checkpoint checkpoint, Checkpoint::open(model.folder));
+    ASSERT_OK(const Checkpoint checkpoint, open_safetensors(model.folder));
     EXPECT_EQ(checkpoint.tensors().size(), model.n_tensors);
     EXPECT_EQ(checkpoint.where(), model.folder + "/model.safetensors");
     ASSERT_OK(const TensorInfo* tensor, checkpoint.get(model.name));
@@ -51,7 +51,7 @@ TEST(Checkpoint, OpensTheGoldenAndTheStarterModels) {
 
 TEST(Checkpoint, OpensAFileAndReferenceActivations) {
   ASSERT_OK(const Checkpoint reference,
-            Checkpoint::open(HANDLOOM_GOLDEN_DIR "/llama2/reference.safetensors"));
+            open_safetensors(HANDLOOM_GOLDEN_DIR "/llama2/reference.safetensors"));
   EXPECT_EQ(reference.find("input_ids")->dtype, DType::i64);
   EXPECT_EQ(reference.find("logits")->shape, Shape({48, 600}));
   ASSERT_OK(const std::vector<float> logits, to_f32(*reference.find("logits")));
@@ -67,7 +67,7 @@ TEST(Checkpoint, ReadsShardsAndStaysValidWhenMoved) {
   folder.write(kIndex, R"({"metadata":{"total_size":3},"weight_map":{)"
                        R"("a":"model-2.safetensors","b":"model-1.safetensors",)"
                        R"("c":"model-2.safetensors"}})");
-  ASSERT_OK(Checkpoint opened, Checkpoint::open(folder.path()));
+  ASSERT_OK(Checkpoint opened, open_safetensors(folder.path()));
   const Checkpoint checkpoint = std::move(opened);
   ASSERT_EQ(checkpoint.tensors().size(), 3u);  // 'extra' is not in the index
   for (const std::string_view name : {"a", "b", "c"}) {
@@ -82,7 +82,7 @@ TEST(Checkpoint, PrefersTheSingleFile) {
   const TempFolder folder;
   folder.write("model.safetensors", named_tensors({"a"}));
   folder.write(kIndex, "not JSON");
-  ASSERT_OK(const Checkpoint checkpoint, Checkpoint::open(folder.path()));
+  ASSERT_OK(const Checkpoint checkpoint, open_safetensors(folder.path()));
   EXPECT_EQ(checkpoint.tensors().size(), 1u);
 }
 
@@ -122,17 +122,17 @@ TEST(Checkpoint, RefusesFoldersAndIndexes) {
     folder.write("one.safetensors", named_tensors({"b"}));
     folder.write("cut.safetensors", "abc");
     folder.write(kIndex, index);
-    expect_error(Checkpoint::open(folder.path()), code, {folder.path(), fragment});
+    expect_error(open_safetensors(folder.path()), code, {folder.path(), fragment});
   }
 }
 
 TEST(Checkpoint, RefusesWhatIsNotThere) {
   const TempFolder folder;
-  expect_error(Checkpoint::open(folder.path()), ErrorCode::not_found,
+  expect_error(open_safetensors(folder.path()), ErrorCode::not_found,
                {folder.path(), "holds neither model.safetensors nor model.safetensors.index.json"});
-  expect_error(Checkpoint::open(folder / "absent"), ErrorCode::not_found, {folder / "absent"});
+  expect_error(open_safetensors(folder / "absent"), ErrorCode::not_found, {folder / "absent"});
   std::filesystem::create_directory(folder / "model.safetensors");
-  expect_error(Checkpoint::open(folder.path()), ErrorCode::io, {"is not a regular file"});
+  expect_error(open_safetensors(folder.path()), ErrorCode::io, {"is not a regular file"});
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ TEST(Config, CountsTheWeightsOfRealModels) {
         Model{HANDLOOM_STARTER_DIR, 512, 2047, true}}) {
     SCOPED_TRACE(folder);
     ASSERT_OK(const Config config, load_config(folder));
-    ASSERT_OK(const Checkpoint checkpoint, Checkpoint::open(folder));
+    ASSERT_OK(const Checkpoint checkpoint, open_safetensors(folder));
     uint64_t count = 0;
     for (const TensorInfo& tensor : checkpoint.tensors()) count += tensor.shape.count();
     EXPECT_EQ(config.weight_count(), count);

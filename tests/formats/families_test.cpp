@@ -46,7 +46,7 @@ Config golden_config(std::string architecture) {
 void expect_golden(const std::string& name, const Config& want) {
   ASSERT_OK(const Config got, load_config(HANDLOOM_GOLDEN_DIR "/" + name));
   EXPECT_EQ(got, want);
-  ASSERT_OK(const Checkpoint checkpoint, Checkpoint::open(HANDLOOM_GOLDEN_DIR "/" + name));
+  ASSERT_OK(const Checkpoint checkpoint, open_safetensors(HANDLOOM_GOLDEN_DIR "/" + name));
   uint64_t count = 0;
   for (const TensorInfo& tensor : checkpoint.tensors()) count += tensor.shape.count();
   EXPECT_EQ(got.weight_count(), count);
@@ -618,7 +618,7 @@ TEST(Families, ReadsAMixtureOfExperts) {
   EXPECT_EQ(config.expert_ffn_dim, 96u);
   EXPECT_TRUE(config.normalise_experts);
   EXPECT_TRUE(config.qk_norm);
-  const Checkpoint checkpoint = Checkpoint::open(HANDLOOM_GOLDEN_DIR "/qwen3-moe").value();
+  const Checkpoint checkpoint = open_safetensors(HANDLOOM_GOLDEN_DIR "/qwen3-moe").value();
   uint64_t n_weights = 0;
   for (const TensorInfo& tensor : checkpoint.tensors()) n_weights += tensor.shape.count();
   EXPECT_EQ(config.weight_count(), n_weights);

@@ -8,7 +8,7 @@
 namespace handloom::formats {
 namespace {
 
-Result<Checkpoint> parse(std::string_view file) { return Checkpoint::parse(as_bytes(file), "f"); }
+Result<Checkpoint> parse(std::string_view file) { return parse_safetensors(as_bytes(file), "f"); }
 
 /// A header of one tensor 'a'.
 std::string entry(std::string_view dtype, std::string_view shape, std::string_view offsets) {
@@ -76,7 +76,7 @@ void expect_refusals(const std::vector<Refusal>& refusals) {
     SCOPED_TRACE(fragment);
     // A copy of exact size, so that the address sanitizer sees any read past the end.
     const std::vector<char> exact(file.begin(), file.end());
-    expect_error(Checkpoint::parse(std::as_bytes(std::span(exact)), "f"), code, {"f", fragment});
+    expect_error(parse_safetensors(std::as_bytes(std::span(exact)), "f"), code, {"f", fragment});
   }
 }
 
@@ -180,7 +180,7 @@ TEST(Safetensors, ErrorsStayOneShortLine) {
 
 /// Every prefix of `bytes` that ends in the header, and 2,000 that end in the data, is refused.
 void expect_no_prefix_parses(std::span<const std::byte> bytes) {
-  ASSERT_TRUE(Checkpoint::parse(bytes, "f").has_value());
+  ASSERT_TRUE(parse_safetensors(bytes, "f").has_value());
   uint64_t header_length = 0;
   std::memcpy(&header_length, bytes.data(), 8);
   const size_t data_begin = 8 + header_length;
@@ -189,7 +189,7 @@ void expect_no_prefix_parses(std::span<const std::byte> bytes) {
     const auto prefix = bytes.first(size);
     // Copied only while that is cheap: the exact end matters while the header is read.
     const std::vector<std::byte> exact(prefix.begin(), prefix.begin() + std::min(size, data_begin));
-    const auto result = Checkpoint::parse(size < data_begin ? std::span(exact) : prefix, "f");
+    const auto result = parse_safetensors(size < data_begin ? std::span(exact) : prefix, "f");
     expect_error(result, ErrorCode::bad_format, {"f: is ", "bytes"});
   };
   for (size_t size = 0; size < data_begin; ++size) expect_refused(size);
@@ -216,7 +216,7 @@ TEST(Safetensors, SurvivesEveryDamagedHeaderByte) {
   for (size_t i = 0; i < 8 + header_length; ++i) {
     const std::byte whole = bytes[i];
     bytes[i] = static_cast<std::byte>(std::to_integer<unsigned>(whole) ^ 1u << (i % 8));
-    const auto result = Checkpoint::parse(bytes, "f");
+    const auto result = parse_safetensors(bytes, "f");
     refused += !result.has_value();
     for (const TensorInfo& tensor : result ? result->tensors() : std::span<const TensorInfo>()) {
       ASSERT_GE(tensor.bytes.data(), bytes.data());

@@ -38,7 +38,7 @@ TEST(WriteSafetensors, RoundTripsEveryTypeAndRank) {
   }
   const std::string path = folder / "out.safetensors";
   ASSERT_DONE(write_safetensors(path, tensors, {{"made by", "t\u00e9st"}}));
-  ASSERT_OK(const Checkpoint checkpoint, Checkpoint::open(path));
+  ASSERT_OK(const Checkpoint checkpoint, open_safetensors(path));
   ASSERT_EQ(checkpoint.tensors().size(), tensors.size());
   for (const TensorInfo& tensor : tensors) {
     ASSERT_OK(const TensorInfo* back, checkpoint.get(tensor.name));
@@ -55,9 +55,9 @@ TEST(WriteSafetensors, RoundTripsEveryTypeAndRank) {
 
 TEST(WriteSafetensors, CopiesARealModelExactly) {
   const TempFolder folder;
-  ASSERT_OK(const Checkpoint model, Checkpoint::open(HANDLOOM_GOLDEN_DIR "/llama3.2"));
+  ASSERT_OK(const Checkpoint model, open_safetensors(HANDLOOM_GOLDEN_DIR "/llama3.2"));
   ASSERT_DONE(write_safetensors(folder / "model.safetensors", model.tensors()));
-  ASSERT_OK(const Checkpoint copy, Checkpoint::open(folder.path()));
+  ASSERT_OK(const Checkpoint copy, open_safetensors(folder.path()));
   ASSERT_EQ(copy.tensors().size(), model.tensors().size());
   for (size_t i = 0; i < copy.tensors().size(); ++i) {
     EXPECT_EQ(copy.tensors()[i].name, model.tensors()[i].name);

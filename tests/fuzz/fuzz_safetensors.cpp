@@ -1,7 +1,7 @@
 // rooms: base formats
 // libs:
 //
-// Checkpoint::parse on arbitrary bytes: an error of one short line, or tensors that lie inside the
+// parse_safetensors on arbitrary bytes: an error of one short line, or tensors that lie inside the
 // bytes, in order, with the size that their shape says.
 //
 //   clang++-19 -std=c++23 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
@@ -33,7 +33,7 @@ void check_tensor(const formats::TensorInfo& tensor, std::span<const std::byte> 
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = std::as_bytes(std::span(data, size));
-  const auto checkpoint = formats::Checkpoint::parse(file, "fuzz");
+  const auto checkpoint = formats::parse_safetensors(file, "fuzz");
   if (!checkpoint) {
     require(checkpoint.error().message.size() < 1000);
     require(checkpoint.error().message.find('\n') == std::string::npos);

@@ -90,7 +90,7 @@ double relative_error(const Host& got, const Host& want) {
 /// Every stage of the golden folder `name` stays within `tolerance`.
 void expect_stages(const std::string& name, DType stored_as, double tolerance) {
   const Llama llama = unwrap(Llama::load(golden(name), stored_as));
-  const Checkpoint reference = unwrap(Checkpoint::open(golden(name) + "/reference.safetensors"));
+  const Checkpoint reference = unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
   const std::vector<uint32_t> ids = golden_ids(reference);
   const Stages stages = evaluate(llama, ids, ids.size(), stored_as);
   EXPECT_EQ(stages.size() + 1, reference.tensors().size());  // and input_ids
@@ -125,7 +125,7 @@ TEST(Llama, F16StorageStaysClose) {
 TEST(Llama, TokenByTokenIsThePrefill) {
   for (const char* name : {"llama2", "llama3.2"}) {
     const Llama llama = unwrap(Llama::load(golden(name)));
-    const Checkpoint reference = unwrap(Checkpoint::open(golden(name) + "/reference.safetensors"));
+    const Checkpoint reference = unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
     const std::vector<uint32_t> ids = golden_ids(reference);
     const Stages whole = evaluate(llama, ids, ids.size(), DType::f16);
     for (const size_t n_per_step : {1, 13}) {
@@ -167,7 +167,7 @@ TEST(Llama, RefusesOtherArchitectures) {
 
 TEST(Llama, RefusesWeightsThatDoNotFitTheConfig) {
   formats::Config config = unwrap(formats::load_config(golden("llama2")));
-  const Checkpoint checkpoint = unwrap(Checkpoint::open(golden("llama2")));
+  const Checkpoint checkpoint = unwrap(formats::open_safetensors(golden("llama2")));
   config.ffn_dim = 353;
   const Result<LlamaWeights> weights = load_llama_weights(checkpoint, config);
   ASSERT_FALSE(weights);
