@@ -51,6 +51,15 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
+void release_pages(std::span<const std::byte> mapped) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(mapped.data());
+  // Whole pages only: the first and the last may hold a neighbour's bytes.
+  const uintptr_t first = (begin + page - 1) / page * page,
+                  last = (begin + mapped.size()) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
 Result<std::string> read_text_file(const std::string& path, size_t max_bytes) {
   TRY(const MappedFile file, MappedFile::open(path));
   const auto bytes = file.bytes();

@@ -30,6 +30,9 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+/// Bytes of a mapping that will not be read again soon: the system may forget their pages.
+void release_pages(std::span<const std::byte> mapped);
+
 /// The whole file as text. `max_bytes` guards against a path that is not what it should be.
 Result<std::string> read_text_file(const std::string& path, size_t max_bytes = size_t{1} << 30);
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kDefaultContext = 8192;  // more must be asked for: the cache is allocated whole
 constexpr uint32_t kMaxPrefillTokens = 2048;              // rows of one forward pass
+constexpr uint64_t kUnsettledBytes = uint64_t{64} << 20;  // of weights on their way to the GPU
 constexpr uint64_t kReservedBytes = uint64_t{256} << 20;  // left for the driver and everything else
 
 DType kv_dtype(Precision precision, const Features& features) {
@@ -77,7 +78,7 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint3
   const model::Weights& w = e.model->weights();
   return {.folder = folder,
           .architecture = c.architecture,
-          .weight_dtype = std::string(to_string(w.output.dtype)),
+          .weight_dtype = std::string(to_string(w.output.dtype())),
           .kv_dtype = std::string(to_string(e.kv_shape.dtype)),
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,
@@ -138,11 +139,19 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
 
   const auto storage =
       kv == DType::f16 ? model::WeightStorage::f16 : model::WeightStorage::as_in_file;
-  const auto report = [&](uint64_t done, uint64_t total) {
+  // Reading any tensor back waits for all that was written before it.
+  TRY(const gpu::Tensor fence,
+      impl->device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
+  uint64_t settled = 0;
+  const auto report = [&](uint64_t done, uint64_t total) -> Result<void> {
     if (options.on_progress) options.on_progress({done, total, "weights"});
+    if (done - settled < kUnsettledBytes) return {};
+    settled = done;
+    CHECK_OK(gpu::wait(impl->device, impl->device.read(fence)));
+    return {};
   };
-  TRY(impl->model, model::load_model(impl->device, checkpoint, c, storage, context,
-                                     prefill_tokens(c, context, limits), report));
+  TRY(impl->model, model::load_model(impl->device, checkpoint, formats::Naming::hugging_face, c,
+                                     storage, context, prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));

@@ -103,8 +103,16 @@ Backend& Device::backend() { return *state_->backend; }
 const MemoryUse& Device::memory() const { return state_->memory; }
 
 Result<Tensor> Device::create_tensor(std::string name, DType dtype, Shape shape, MemoryKind kind) {
-  Tensor tensor{.dtype = dtype, .name = std::move(name)};
-  tensor.shape = shape;
+  return allocate({.shape = shape, .dtype = dtype, .name = std::move(name)}, kind);
+}
+
+Result<Tensor> Device::create_packed(std::string name, DType dtype, Shape shape, uint64_t bytes,
+                                     MemoryKind kind) {
+  return allocate({.shape = shape, .dtype = dtype, .name = std::move(name), .packed_bytes = bytes},
+                  kind);
+}
+
+Result<Tensor> Device::allocate(Tensor tensor, MemoryKind kind) {
   const Limits& limits = adapter().limits;
   const uint64_t bytes = std::max<uint64_t>(tensor.bytes(), 16);
   if (const uint64_t most = std::min(limits.max_binding_bytes, limits.max_buffer_bytes);

@@ -73,6 +73,9 @@ class Device {
 
   /// New memory of unspecified content. Refused if it exceeds what the adapter can bind.
   Result<Tensor> create_tensor(std::string name, DType dtype, Shape shape, MemoryKind kind);
+  /// The same for a quantised type, whose planes take `bytes`.
+  Result<Tensor> create_packed(std::string name, DType dtype, Shape shape, uint64_t bytes,
+                               MemoryKind kind);
   /// `bytes` go to the start of the tensor, or to `offset` bytes into it; a multiple of 4.
   void write(const Tensor& tensor, std::span<const std::byte> bytes, uint64_t offset = 0);
 
@@ -89,6 +92,7 @@ class Device {
 
  private:
   friend class Encoder;
+  Result<Tensor> allocate(Tensor tensor, MemoryKind kind);
   Readback start_read(std::string_view label, std::vector<Command> commands, const Tensor& tensor);
 
   std::shared_ptr<DeviceState> state_;

@@ -17,12 +17,15 @@ struct Tensor {
   uint64_t offset = 0;  // bytes
   Shape shape;
   DType dtype = DType::f32;
-  std::string name;  // "blk.3.attn_norm.weight": the WebGPU label
+  std::string name;           // "blk.3.attn_norm.weight": the WebGPU label
+  uint64_t packed_bytes = 0;  // of a quantised type: all planes; then `shape` counts values
 
   uint32_t dim(uint32_t i) const { return shape.dim(i); }
   uint64_t count() const { return shape.count(); }
   /// Bytes as a binding sees them: a multiple of 4.
-  uint64_t bytes() const { return (count() * dtype_bytes(dtype) + 3) / 4 * 4; }
+  uint64_t bytes() const {
+    return packed_bytes > 0 ? packed_bytes : (count() * dtype_bytes(dtype) + 3) / 4 * 4;
+  }
   /// The same memory with the outermost dimension cut to `n`.
   Tensor first_rows(uint32_t n) const;
   /// Row `i` of the outermost dimension, for copies (bindings want an offset aligned to 256).

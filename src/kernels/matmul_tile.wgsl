@@ -1,27 +1,33 @@
 // matmul_tile: y[r,n] = sum over k of x[r,k] * weight[n,k], for many rows r
 //
-//   binding  name    type     shape              access
-//   0        x       vec4f    [rows, in_dim]     read
-//   1        weight  packed4  [out_dim, in_dim]  read
-//   2        y       f32      [rows, out_dim]    write
-//   3        params  Params                      uniform
+//   binding  name    type         shape              access
+//   0        x       vec4f        [rows, in_dim]     read
+//   1        weight  weight_word  [out_dim, in_dim]  read   rows first_output.. of the whole weight
+//   2        y       f32          [rows, y_dim]      write  columns first_output..
+//   3        params  Params                          uniform
 //
 //   dispatch   (ceil(out_dim / 32), ceil(rows / 32), 1): one workgroup computes a 32 x 32 tile of y
 //   requires   in_dim % 4 == 0
-//   numerics   f32 products and sums for every weight type; checked against reference/matmul.cpp
+//   numerics   f32 products and sums of the dequantised weights; checked against reference/matmul.cpp
 //   cost       2 * rows * out_dim * in_dim operations; each weight is read ceil(rows / 32) times
 //
-// variants: weight = f32 | f16 | bf16
-// uses: lib/packed4_{weight}.wgsl
+// variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
+// uses: lib/weight_{weight}.wgsl
 
 struct Params {
   rows: u32,
-  out_dim: u32,
-  in_dim4: u32,  // in_dim / 4
+  out_dim: u32,       // rows of this part of the weight
+  in_dim4: u32,       // in_dim / 4
+  y_dim: u32,         // outputs of the whole weight
+  first_output: u32,  // those of the parts before
+  scales_at: u32,     // where the planes of a quantised weight begin, in words
+  supers_at: u32,
+  high_at: u32,
+  group4: u32,        // values that share a scale, / 4
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weight: array<packed4>;
+@group(0) @binding(1) var<storage, read> weight: array<weight_word>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
@@ -57,7 +63,7 @@ fn matmul_tile(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
       x_tile[r * row_stride + c] = x_part;
       var weight_part = vec4f();
       if (first_output + r < params.out_dim && k + c < params.in_dim4) {
-        weight_part = unpack4(weight[(first_output + r) * params.in_dim4 + k + c]);
+        weight_part = weight4(first_output + r, k + c);
       }
       weight_tile[r * row_stride + c] = weight_part;
     }
@@ -90,7 +96,7 @@ fn write_row(row: u32, first_output: u32, sums: vec4f) {
   for (var j = 0u; j < 4u; j++) {
     let output = first_output + 8 * j;
     if (row < params.rows && output < params.out_dim) {
-      y[row * params.out_dim + output] = sums[j];
+      y[row * params.y_dim + params.first_output + output] = sums[j];
     }
   }
 }

@@ -11,9 +11,9 @@
 //   numerics   f32 sum; checked against reference/rms_norm.cpp
 //   cost       reads 2 * rows * dim, writes rows * dim floats; bandwidth-bound
 //
-// variants: weight = f32 | f16 | bf16
+// variants: norm = f32 | f16 | bf16
 // variants: reduce = tree | subgroup
-// uses: lib/packed4_{weight}.wgsl
+// uses: lib/packed4_{norm}.wgsl
 // uses: lib/reduce_{reduce}.wgsl
 
 struct Params {

@@ -54,10 +54,11 @@ Result<void> check_dimensions(const formats::Config& c) {
 }
 
 Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpoint,
-                         const formats::Config& config, WeightStorage storage, uint32_t context,
-                         uint32_t max_tokens, const OnBytes& on_bytes) {
+                         formats::Naming naming, const formats::Config& config,
+                         WeightStorage storage, uint32_t context, uint32_t max_tokens,
+                         const OnBytes& on_bytes) {
   Parts parts{.config = config, .heads = {config.n_heads, config.n_kv_heads, config.head_dim}};
-  TRY(parts.weights, load_weights(device, checkpoint, config, storage, on_bytes));
+  TRY(parts.weights, load_weights(device, checkpoint, naming, config, storage, on_bytes));
   TRY(parts.activations, Activations::create(device, config, max_tokens));
   TRY(parts.cos_sin, make_cos_sin(device, config.rope, context));
   if (config.local_rope) {
@@ -134,9 +135,9 @@ void Model::output(gpu::Encoder& enc, const Activations& a, const gpu::Tensor& l
 
 Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const formats::Checkpoint& checkpoint,
-                                          const formats::Config& config, WeightStorage storage,
-                                          uint32_t context, uint32_t max_tokens,
-                                          const OnBytes& on_bytes) {
+                                          formats::Naming naming, const formats::Config& config,
+                                          WeightStorage storage, uint32_t context,
+                                          uint32_t max_tokens, const OnBytes& on_bytes) {
   CHECK_OK(check_dimensions(config));
   static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
       {"llama", make_llama},   {"mistral", make_llama},     {"phi3", make_llama},
@@ -145,7 +146,7 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
   for (const auto& [architecture, make] : kFamilies) {
     if (architecture != config.architecture) continue;
     TRY(Parts parts,
-        load_parts(device, checkpoint, config, storage, context, max_tokens, on_bytes));
+        load_parts(device, checkpoint, naming, config, storage, context, max_tokens, on_bytes));
     return make(std::move(parts));
   }
   return fail(ErrorCode::unsupported, "model: architecture '{}' has no forward pass",

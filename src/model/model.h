@@ -92,8 +92,8 @@ class Model {
 /// and weights as load_weights does. `context` is the number of positions that will be used.
 Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const formats::Checkpoint& checkpoint,
-                                          const formats::Config& config, WeightStorage storage,
-                                          uint32_t context, uint32_t max_tokens,
-                                          const OnBytes& on_bytes);
+                                          formats::Naming naming, const formats::Config& config,
+                                          WeightStorage storage, uint32_t context,
+                                          uint32_t max_tokens, const OnBytes& on_bytes);
 
 }  // namespace handloom::model

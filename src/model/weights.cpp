@@ -1,263 +1,168 @@
 #include "model/weights.h"
 
-#include "base/half.h"
-
-#include <cmath>
-#include <cstring>
-
 namespace handloom::model {
 namespace {
 
-using formats::TensorInfo;
+using formats::Config;
 
-/// Reads parts of a checkpoint, converts them and uploads them as one tensor.
-class Uploader {
- public:
-  Uploader(gpu::Device& device, const formats::Checkpoint& checkpoint, WeightStorage storage,
-           const OnBytes& on_bytes)
-      : device_(device), checkpoint_(checkpoint), storage_(storage), on_bytes_(on_bytes) {
-    for (const TensorInfo& t : checkpoint.tensors()) total_bytes_ += t.bytes.size();
-  }
+float norm_offset(const Config& c) { return c.gemma_norms && !c.norms_include_one ? 1.0f : 0.0f; }
 
-  /// A norm's `dim` values as f32, `offset` added.
-  Result<gpu::Tensor> norm(std::string name, const std::string& source, uint32_t dim,
-                           float offset) {
-    TRY(const TensorInfo* part, get(source, {dim}));
-    return upload(std::move(name), {part}, DType::f32, {dim}, offset);
-  }
+/// The rows of `ours`; of a Llama in GGUF, those of queries and keys lie interleaved.
+Result<Piece> head_rows(const Uploader& up, const Config& c, const std::string& ours,
+                        uint32_t rows) {
+  TRY(Piece piece, up.piece(ours, rows, c.model_dim));
+  if (c.interleaved_heads) piece.interleaved_head = c.head_dim;
+  return piece;
+}
 
-  /// Vectors one after the other, as f32.
-  Result<gpu::Tensor> bias(std::string name,
-                           std::initializer_list<std::pair<std::string, uint32_t>> sources) {
-    std::vector<const TensorInfo*> parts;
-    uint32_t dim = 0;
-    for (const auto& [source, part_dim] : sources) {
-      TRY(const TensorInfo* part, get(source, {part_dim}));
-      parts.push_back(part);
-      dim += part_dim;
+/// The file may hold one matrix or three.
+Result<ops::Matrix> load_qkv(Uploader& up, const Config& c, const std::string& blk) {
+  std::vector<Piece> pieces;
+  if (c.fused_projections || up.find(blk + "attn_q.weight") == nullptr) {
+    if (c.fused_projections || up.find(blk + "attn_qkv.weight") != nullptr) {
+      TRY(const Piece fused,
+          up.piece(blk + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim(), c.model_dim));
+      return up.matrix(blk + "attn_qkv.weight", {fused}, c.model_dim);
     }
-    return upload(std::move(name), parts, DType::f32, {dim});
   }
+  TRY(const Piece q, head_rows(up, c, blk + "attn_q.weight", c.q_dim()));
+  TRY(const Piece k, head_rows(up, c, blk + "attn_k.weight", c.kv_dim()));
+  TRY(const Piece v, up.piece(blk + "attn_v.weight", c.kv_dim(), c.model_dim));
+  return up.matrix(blk + "attn_qkv.weight", {q, k, v}, c.model_dim);
+}
 
-  /// The rows of all sources, one below the other: [sum of rows, in_dim].
-  Result<gpu::Tensor> matrix(std::string name,
-                             const std::vector<std::pair<std::string, uint32_t>>& sources,
-                             uint32_t in_dim) {
-    std::vector<const TensorInfo*> parts;
-    uint32_t rows = 0;
-    for (const auto& [source, part_rows] : sources) {
-      TRY(const TensorInfo* part, get(source, {part_rows, in_dim}));
-      parts.push_back(part);
-      rows += part_rows;
+Result<ops::Matrix> load_gate_up(Uploader& up, const Config& c, const std::string& blk) {
+  if (c.fused_projections || up.find(blk + "ffn_gate.weight") == nullptr) {
+    if (c.fused_projections || up.find(blk + "ffn_gate_up.weight") != nullptr) {
+      TRY(const Piece fused, up.piece(blk + "ffn_gate_up.weight", 2 * c.ffn_dim, c.model_dim));
+      return up.matrix(blk + "ffn_gate_up.weight", {fused}, c.model_dim);
     }
-    return upload(std::move(name), parts, storage_type(parts), {rows, in_dim});
   }
+  TRY(const Piece gate, up.piece(blk + "ffn_gate.weight", c.ffn_dim, c.model_dim));
+  TRY(const Piece up_proj, up.piece(blk + "ffn_up.weight", c.ffn_dim, c.model_dim));
+  return up.matrix(blk + "ffn_gate_up.weight", {gate, up_proj}, c.model_dim);
+}
 
- private:
-  Result<const TensorInfo*> get(const std::string& source, const Shape& expected) const {
-    TRY(const TensorInfo* part, checkpoint_.get(source));
-    if (part->shape != expected) {
-      return fail(ErrorCode::bad_format, "{}: tensor '{}' has shape {}, the config says {}",
-                  checkpoint_.where(), source, to_string(part->shape), to_string(expected));
-    }
-    if (part->dtype != DType::f32 && part->dtype != DType::f16 && part->dtype != DType::bf16) {
-      return fail(ErrorCode::unsupported, "{}: tensor '{}' has type {}, expected f32, f16 or bf16",
-                  checkpoint_.where(), source, to_string(part->dtype));
-    }
-    return part;
-  }
-
-  /// Parts of different types meet in f32, which holds all of them exactly.
-  DType storage_type(const std::vector<const TensorInfo*>& parts) const {
-    if (storage_ == WeightStorage::f16) return DType::f16;
-    for (const TensorInfo* part : parts) {
-      if (part->dtype != parts.front()->dtype) return DType::f32;
-    }
-    return parts.front()->dtype;
-  }
-
-  Result<gpu::Tensor> upload(std::string name, const std::vector<const TensorInfo*>& parts,
-                             DType dtype, const Shape& shape, float offset = 0) {
-    TRY(gpu::Tensor tensor,
-        device_.create_tensor(std::move(name), dtype, shape, gpu::MemoryKind::weights));
-    std::vector<std::byte> bytes;
-    bytes.reserve(tensor.bytes());
-    for (const TensorInfo* part : parts) {
-      CHECK_OK(append(*part, dtype, offset, bytes));
-      done_bytes_ += part->bytes.size();
-    }
-    bytes.resize(tensor.bytes());
-    device_.write(tensor, bytes);
-    if (on_bytes_) on_bytes_(done_bytes_, total_bytes_);
-    return tensor;
-  }
-
-  Result<void> append(const TensorInfo& part, DType dtype, float offset,
-                      std::vector<std::byte>& out) const {
-    if (part.dtype == dtype && offset == 0) {
-      out.insert(out.end(), part.bytes.begin(), part.bytes.end());
-      return {};
-    }
-    TRY(std::vector<float> values, formats::to_f32(part));
-    for (float& value : values) value += offset;
-    if (dtype == DType::f32) {
-      const auto raw = std::as_bytes(std::span(values));
-      out.insert(out.end(), raw.begin(), raw.end());
-      return {};
-    }
-    return append_f16(part, values, out);
-  }
-
-  Result<void> append_f16(const TensorInfo& part, std::span<const float> values,
-                          std::vector<std::byte>& out) const {
-    std::vector<uint16_t> halves(values.size());
-    for (size_t i = 0; i < values.size(); ++i) {
-      halves[i] = f32_to_f16(values[i]);
-      if (std::isfinite(values[i]) && (halves[i] & 0x7fffu) == 0x7c00u) {
-        return fail(ErrorCode::unsupported,
-                    "{}: tensor '{}' holds {}, f16 reaches 65504; use --precision f32",
-                    checkpoint_.where(), part.name, values[i]);
-      }
-    }
-    const auto raw = std::as_bytes(std::span(halves));
-    out.insert(out.end(), raw.begin(), raw.end());
-    return {};
-  }
-
-  gpu::Device& device_;
-  const formats::Checkpoint& checkpoint_;
-  WeightStorage storage_;
-  const OnBytes& on_bytes_;
-  uint64_t done_bytes_ = 0;
-  uint64_t total_bytes_ = 0;
-};
-
-Result<void> load_attention(Uploader& up, const formats::Config& c, const std::string& blk,
-                            const std::string& hf, Weights::Layer& w) {
-  const std::string attn = hf + "self_attn.";
-  const float norm_offset = c.gemma_norms ? 1.0f : 0.0f;
-  if (c.fused_projections) {
-    TRY(w.attn_qkv,
-        up.matrix(blk + "attn_qkv.weight", {{attn + "qkv_proj.weight", c.q_dim() + 2 * c.kv_dim()}},
-                  c.model_dim));
-  } else {
-    TRY(w.attn_qkv, up.matrix(blk + "attn_qkv.weight",
-                              {{attn + "q_proj.weight", c.q_dim()},
-                               {attn + "k_proj.weight", c.kv_dim()},
-                               {attn + "v_proj.weight", c.kv_dim()}},
-                              c.model_dim));
-  }
+Result<void> load_attention(Uploader& up, const Config& c, const std::string& blk,
+                            Weights::Layer& w) {
+  TRY(w.attn_qkv, load_qkv(up, c, blk));
   if (c.qkv_bias) {
-    TRY(w.attn_qkv_bias, up.bias(blk + "attn_qkv.bias", {{attn + "q_proj.bias", c.q_dim()},
-                                                         {attn + "k_proj.bias", c.kv_dim()},
-                                                         {attn + "v_proj.bias", c.kv_dim()}}));
+    const bool fused = up.find(blk + "attn_qkv.bias") != nullptr;
+    TRY(w.attn_qkv_bias,
+        fused ? up.vector(blk + "attn_qkv.bias",
+                          {{blk + "attn_qkv.bias", c.q_dim() + 2 * c.kv_dim()}})
+              : up.vector(blk + "attn_qkv.bias", {{blk + "attn_q.bias", c.q_dim()},
+                                                  {blk + "attn_k.bias", c.kv_dim()},
+                                                  {blk + "attn_v.bias", c.kv_dim()}}));
   }
   if (c.qk_norm) {
-    TRY(w.attn_q_norm,
-        up.norm(blk + "attn_q_norm.weight", attn + "q_norm.weight", c.head_dim, norm_offset));
-    TRY(w.attn_k_norm,
-        up.norm(blk + "attn_k_norm.weight", attn + "k_norm.weight", c.head_dim, norm_offset));
+    const auto norm = [&](const std::string& name) {
+      return up.vector(name, {{name, c.head_dim}}, norm_offset(c));
+    };
+    TRY(w.attn_q_norm, norm(blk + "attn_q_norm.weight"));
+    TRY(w.attn_k_norm, norm(blk + "attn_k_norm.weight"));
   }
-  TRY(w.attn_output,
-      up.matrix(blk + "attn_output.weight", {{attn + "o_proj.weight", c.model_dim}}, c.q_dim()));
+  TRY(const Piece output, up.piece(blk + "attn_output.weight", c.model_dim, c.q_dim()));
+  TRY(w.attn_output, up.matrix(blk + "attn_output.weight", {output}, c.q_dim()));
   return {};
 }
 
-Result<void> load_experts(Uploader& up, const formats::Config& c, const std::string& blk,
-                          const std::string& hf, Weights::Layer& w) {
-  std::vector<std::pair<std::string, uint32_t>> gate_up, down;
+/// Expert after expert, gate above up. A file has a tensor for each expert or one for all.
+Result<void> load_experts(Uploader& up, const Config& c, const std::string& blk,
+                          Weights::Layer& w) {
+  const uint32_t dim = c.expert_ffn_dim;
+  std::vector<Piece> gate_up, down;
+  const bool stacked = up.find(blk + "experts.gate.weight") != nullptr;
   for (uint32_t e = 0; e < c.n_experts; ++e) {
-    const std::string expert = fmt::format("{}mlp.experts.{}.", hf, e);
-    gate_up.emplace_back(expert + "gate_proj.weight", c.expert_ffn_dim);
-    gate_up.emplace_back(expert + "up_proj.weight", c.expert_ffn_dim);
-    down.emplace_back(expert + "down_proj.weight", c.model_dim);
+    const auto rows_of_expert = [&](std::string_view matrix, uint32_t rows,
+                                    uint32_t in_dim) -> Result<Piece> {
+      if (!stacked) {
+        return up.piece(fmt::format("{}experts.{}.{}.weight", blk, e, matrix), rows, in_dim);
+      }
+      TRY(Piece piece,
+          up.piece(fmt::format("{}experts.{}.weight", blk, matrix), c.n_experts * rows, in_dim));
+      piece.first_row = uint64_t{e} * rows;
+      piece.n_rows = rows;
+      return piece;
+    };
+    TRY(gate_up.emplace_back(), rows_of_expert("gate", dim, c.model_dim));
+    TRY(gate_up.emplace_back(), rows_of_expert("up", dim, c.model_dim));
+    TRY(down.emplace_back(), rows_of_expert("down", c.model_dim, dim));
   }
-  TRY(w.router,
-      up.matrix(blk + "ffn_gate_inp.weight", {{hf + "mlp.gate.weight", c.n_experts}}, c.model_dim));
-  TRY(w.experts_gate_up, up.matrix(blk + "ffn_gate_up_exps.weight", gate_up, c.model_dim));
-  TRY(w.experts_down, up.matrix(blk + "ffn_down_exps.weight", down, c.expert_ffn_dim));
+  TRY(const Piece router, up.piece(blk + "router.weight", c.n_experts, c.model_dim));
+  TRY(w.router, up.matrix(blk + "ffn_gate_inp.weight", {router}, c.model_dim));
+  TRY(w.experts_gate_up, up.matrix(blk + "ffn_gate_up_exps.weight", gate_up, c.model_dim, 2 * dim));
+  TRY(w.experts_down, up.matrix(blk + "ffn_down_exps.weight", down, dim, c.model_dim));
   return {};
 }
 
-Result<void> load_ffn(Uploader& up, const formats::Config& c, const std::string& blk,
-                      const std::string& hf, Weights::Layer& w) {
-  if (c.fused_projections) {
-    TRY(w.ffn_gate_up, up.matrix(blk + "ffn_gate_up.weight",
-                                 {{hf + "mlp.gate_up_proj.weight", 2 * c.ffn_dim}}, c.model_dim));
-  } else {
-    TRY(w.ffn_gate_up, up.matrix(blk + "ffn_gate_up.weight",
-                                 {{hf + "mlp.gate_proj.weight", c.ffn_dim},
-                                  {hf + "mlp.up_proj.weight", c.ffn_dim}},
-                                 c.model_dim));
-  }
-  TRY(w.ffn_down,
-      up.matrix(blk + "ffn_down.weight", {{hf + "mlp.down_proj.weight", c.model_dim}}, c.ffn_dim));
+Result<void> load_ffn(Uploader& up, const Config& c, const std::string& blk, Weights::Layer& w) {
+  TRY(w.ffn_gate_up, load_gate_up(up, c, blk));
+  TRY(const Piece down, up.piece(blk + "ffn_down.weight", c.model_dim, c.ffn_dim));
+  TRY(w.ffn_down, up.matrix(blk + "ffn_down.weight", {down}, c.ffn_dim));
   return {};
 }
 
-/// Gemma's file calls the norm after attention what others call the one before the feed-forward.
-Result<void> load_norms(Uploader& up, const formats::Config& c, const std::string& blk,
-                        const std::string& hf, Weights::Layer& w) {
-  const auto norm = [&](const char* ours, const char* theirs) {
-    return up.norm(blk + ours, hf + theirs, c.model_dim, c.gemma_norms ? 1.0f : 0.0f);
+Result<void> load_norms(Uploader& up, const Config& c, const std::string& blk, Weights::Layer& w) {
+  const auto norm = [&](const std::string& name) {
+    return up.vector(name, {{name, c.model_dim}}, norm_offset(c));
   };
-  TRY(w.attn_norm, norm("attn_norm.weight", "input_layernorm.weight"));
-  if (!c.gemma_norms) {
-    TRY(w.ffn_norm, norm("ffn_norm.weight", "post_attention_layernorm.weight"));
-    return {};
-  }
-  TRY(w.post_attn_norm, norm("post_attn_norm.weight", "post_attention_layernorm.weight"));
-  TRY(w.ffn_norm, norm("ffn_norm.weight", "pre_feedforward_layernorm.weight"));
-  TRY(w.post_ffn_norm, norm("post_ffn_norm.weight", "post_feedforward_layernorm.weight"));
+  TRY(w.attn_norm, norm(blk + "attn_norm.weight"));
+  TRY(w.ffn_norm, norm(blk + "ffn_norm.weight"));
+  if (!c.gemma_norms) return {};
+  TRY(w.post_attn_norm, norm(blk + "post_attn_norm.weight"));
+  TRY(w.post_ffn_norm, norm(blk + "post_ffn_norm.weight"));
   return {};
 }
 
-Result<Weights::Layer> load_layer(Uploader& up, const formats::Config& c, uint32_t il) {
-  const std::string blk = fmt::format("blk.{}.", il);          // our name: GGUF's
-  const std::string hf = fmt::format("model.layers.{}.", il);  // the file's: Hugging Face's
+Result<Weights::Layer> load_layer(Uploader& up, const Config& c, uint32_t il) {
+  const std::string blk = fmt::format("blk.{}.", il);
   Weights::Layer w;
-  CHECK_OK(load_norms(up, c, blk, hf, w));
-  CHECK_OK(load_attention(up, c, blk, hf, w));
-  CHECK_OK(c.n_experts > 0 ? load_experts(up, c, blk, hf, w) : load_ffn(up, c, blk, hf, w));
+  CHECK_OK(load_norms(up, c, blk, w));
+  CHECK_OK(load_attention(up, c, blk, w));
+  CHECK_OK(c.n_experts > 0 ? load_experts(up, c, blk, w) : load_ffn(up, c, blk, w));
   return w;
 }
 
 }  // namespace
 
 Result<Weights> load_weights(gpu::Device& device, const formats::Checkpoint& checkpoint,
-                             const formats::Config& config, WeightStorage storage,
+                             formats::Naming naming, const Config& config, WeightStorage storage,
                              const OnBytes& on_bytes) {
-  Uploader up(device, checkpoint, storage, on_bytes);
+  Uploader up(device, checkpoint, naming, storage, on_bytes);
   Weights weights;
-  TRY(weights.token_embd,
-      up.matrix("token_embd.weight", {{"model.embed_tokens.weight", config.vocab_size}},
-                config.model_dim));
+  const auto embedding = [&](const std::string& name) -> Result<ops::Matrix> {
+    TRY(const Piece rows, up.piece(name, config.vocab_size, config.model_dim));
+    return up.matrix(name, {rows}, config.model_dim);
+  };
+  TRY(weights.token_embd, embedding("token_embd.weight"));
   for (uint32_t il = 0; il < config.n_layers; ++il) {
     TRY(Weights::Layer layer, load_layer(up, config, il));
     weights.layers.push_back(std::move(layer));
   }
-  TRY(weights.output_norm, up.norm("output_norm.weight", "model.norm.weight", config.model_dim,
-                                   config.gemma_norms ? 1.0f : 0.0f));
-  if (config.tied_embeddings) {
-    weights.output = weights.token_embd;
-  } else {
-    TRY(weights.output,
-        up.matrix("output.weight", {{"lm_head.weight", config.vocab_size}}, config.model_dim));
+  TRY(weights.output_norm,
+      up.vector("output_norm.weight", {{"output_norm.weight", config.model_dim}},
+                norm_offset(config)));
+  weights.output = weights.token_embd;
+  if (!config.tied_embeddings) {
+    TRY(weights.output, embedding("output.weight"));
   }
   return weights;
 }
 
-uint64_t Weights::bytes_per_token(const formats::Config& config) const {
-  uint64_t bytes = output_norm.bytes() + output.bytes() +
-                   uint64_t{token_embd.dim(1)} * dtype_bytes(token_embd.dtype);
+uint64_t Weights::bytes_per_token(const Config& config) const {
+  uint64_t bytes = output_norm.bytes() + output.bytes() + token_embd.bytes() / config.vocab_size;
   for (const Layer& w : layers) {
-    for (const gpu::Tensor* t : {&w.attn_norm, &w.attn_qkv, &w.attn_qkv_bias, &w.attn_q_norm,
-                                 &w.attn_k_norm, &w.attn_output, &w.post_attn_norm, &w.ffn_norm,
-                                 &w.ffn_gate_up, &w.ffn_down, &w.post_ffn_norm, &w.router}) {
+    for (const gpu::Tensor* t : {&w.attn_norm, &w.attn_qkv_bias, &w.attn_q_norm, &w.attn_k_norm,
+                                 &w.post_attn_norm, &w.ffn_norm, &w.post_ffn_norm}) {
       if (t->buffer) bytes += t->bytes();
     }
-    for (const gpu::Tensor* t : {&w.experts_gate_up, &w.experts_down}) {
-      if (t->buffer) bytes += t->bytes() / config.n_experts * config.n_experts_used;
+    for (const ops::Matrix* m :
+         {&w.attn_qkv, &w.attn_output, &w.ffn_gate_up, &w.ffn_down, &w.router}) {
+      bytes += m->bytes();
+    }
+    for (const ops::Matrix* m : {&w.experts_gate_up, &w.experts_down}) {
+      if (!m->empty()) bytes += m->bytes() / config.n_experts * config.n_experts_used;
     }
   }
   return bytes;

@@ -24,11 +24,44 @@ bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, u
   return false;
 }
 
-kernels::Weight weight_variant(const gpu::Tensor& weight) {
-  switch (weight.dtype) {
-    case DType::f16: return kernels::Weight::f16;
-    case DType::bf16: return kernels::Weight::bf16;
-    default: return kernels::Weight::f32;
+bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, uint32_t out_dim,
+                  uint32_t in_dim) {
+  uint32_t n_rows = 0;
+  for (const Matrix::Part& part : weight.parts) {
+    if (!check_shape(enc, op, "weight", part.tensor, {part.n_rows(), in_dim})) return false;
+    if (!check_multiple(enc, op, "in_dim", in_dim, is_quantised(part.tensor.dtype) ? 32 : 4)) {
+      return false;
+    }
+    n_rows += part.n_rows();
+  }
+  if (n_rows == out_dim) return true;
+  enc.fail(fmt::format("{}: weight '{}' has {} rows, expected {}", op,
+                       weight.empty() ? "" : weight.parts[0].tensor.name, n_rows, out_dim));
+  return false;
+}
+
+kernels::Weight weight_variant(DType dtype) {
+  using enum kernels::Weight;
+  switch (dtype) {
+    case DType::f16: return f16;
+    case DType::bf16: return bf16;
+    case DType::q4_0: return q4_0;
+    case DType::q4_1: return q4_1;
+    case DType::q5_0: return q5_0;
+    case DType::q5_1: return q5_1;
+    case DType::q8_0: return q8_0;
+    case DType::q2_k: return q2_k;
+    case DType::q3_k: return q3_k;
+    case DType::q4_k: return q4_k;
+    case DType::q5_k: return q5_k;
+    case DType::q6_k: return q6_k;
+    case DType::iq4_nl: return iq4_nl;
+    case DType::mxfp4: return mxfp4;
+    case DType::mlc_q4: return mlc_q4;
+    case DType::mlc_q4f32: return mlc_q4f32;
+    case DType::mlc_q3: return mlc_q3;
+    case DType::int8_block: return int8_block;
+    default: return f32;
   }
 }
 

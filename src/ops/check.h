@@ -3,6 +3,7 @@
 
 #include "gpu/encoder.h"
 #include "kernels/kernels.h"
+#include "ops/matrix.h"
 
 #include <string_view>
 
@@ -17,8 +18,23 @@ bool check_multiple(gpu::Encoder& enc, std::string_view op, std::string_view nam
 bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, uint32_t value,
                 uint32_t most);
 
+/// False likewise, unless the parts of a weight are [.., in_dim] and add up to out_dim rows.
+bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, uint32_t out_dim,
+                  uint32_t in_dim);
 /// The variant that reads a weight of this type.
-kernels::Weight weight_variant(const gpu::Tensor& weight);
+kernels::Weight weight_variant(DType dtype);
+
+/// Where the planes of a weight lie, for the parameters that all kernels with a weight end in.
+template <class Params>
+Params with_planes(Params params, const Matrix::Part& part) {
+  const PlaneLayout layout = part.layout();
+  params.scales_at = static_cast<uint32_t>(layout.at(Plane::scales));
+  params.supers_at = static_cast<uint32_t>(layout.at(Plane::supers));
+  params.high_at = static_cast<uint32_t>(layout.at(Plane::high));
+  params.group4 = layout.group / 4;
+  return params;
+}
+
 /// The variant that reads and writes a KV page of this type.
 kernels::Kv kv_variant(const gpu::Tensor& kv);
 /// Subgroup operations where the encoder allows them.

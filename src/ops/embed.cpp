@@ -4,20 +4,26 @@
 
 namespace handloom::ops {
 
-void embed(gpu::Encoder& enc, const gpu::Tensor& token_ids, const gpu::Tensor& token_embd,
+void embed(gpu::Encoder& enc, const gpu::Tensor& token_ids, const Matrix& weight,
            const gpu::Tensor& x, float scale) {
-  const uint32_t rows = token_ids.dim(0), dim = token_embd.dim(1);
+  const uint32_t rows = token_ids.dim(0), dim = x.dim(1);
 
   if (!check_shape(enc, "embed", "x", x, {rows, dim})) return;
-  if (!check_multiple(enc, "embed", "dim", dim, 4)) return;
+  if (!check_matrix(enc, "embed", weight, weight.out_dim(), dim)) return;
 
-  enc.dispatch({
-      .kernel = kernels::embed(weight_variant(token_embd)),
-      .bindings = {token_ids, token_embd, x},
-      .params = kernels::EmbedParams{.dim4 = dim / 4, .scale = scale},
-      .workgroups = {rows, 1, 1},
-      .bytes = x.bytes() + uint64_t{rows} * dim * dtype_bytes(token_embd.dtype),
-  });
+  for (const Matrix::Part& part : weight.parts) {
+    enc.dispatch({
+        .kernel = kernels::embed(weight_variant(part.tensor.dtype)),
+        .bindings = {token_ids, part.tensor, x},
+        .params = with_planes(kernels::EmbedParams{.in_dim4 = dim / 4,
+                                                   .scale = scale,
+                                                   .first_id = part.first_row,
+                                                   .n_ids = part.n_rows()},
+                              part),
+        .workgroups = {rows, 1, 1},
+        .bytes = x.bytes() + rows * part.tensor.bytes() / part.n_rows(),
+    });
+  }
 }
 
 }  // namespace handloom::ops

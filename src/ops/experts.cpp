@@ -31,28 +31,34 @@ void route_experts(gpu::Encoder& enc, const gpu::Tensor& router_logits,
 }
 
 void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& expert_ids,
-                    const gpu::Tensor& weight, const gpu::Tensor& y) {
+                    const Matrix& weight, const gpu::Tensor& y) {
   const uint32_t n_slots = y.dim(0), out_dim = y.dim(1), in_dim = x.dim(1);
   const uint32_t slots_per_x_row = x.dim(0) == n_slots ? 1 : expert_ids.dim(1);
 
   if (!check_shape(enc, "matmul_experts", "x", x, {n_slots / slots_per_x_row, in_dim})) return;
-  if (!check_shape(enc, "matmul_experts", "weight", weight, {weight.dim(0), in_dim})) return;
-  if (!check_multiple(enc, "matmul_experts", "weight rows", weight.dim(0), out_dim)) return;
-  if (!check_multiple(enc, "matmul_experts", "in_dim", in_dim, 4)) return;
+  if (!check_matrix(enc, "matmul_experts", weight, weight.out_dim(), in_dim)) return;
   if (expert_ids.count() != n_slots) {
     return enc.fail("matmul_experts: y has another number of slots than expert_ids");
   }
 
-  enc.dispatch({
-      .kernel = kernels::matmul_experts(weight_variant(weight), reduce_variant(enc)),
-      .bindings = {x, expert_ids, weight, y},
-      .params =
-          kernels::MatmulExpertsParams{
-              .out_dim = out_dim, .in_dim4 = in_dim / 4, .slots_per_x_row = slots_per_x_row},
-      .workgroups = {ceil_div(out_dim, kOutputsPerWorkgroup), n_slots, 1},
-      .bytes =
-          x.bytes() + y.bytes() + uint64_t{n_slots} * out_dim * in_dim * dtype_bytes(weight.dtype),
-  });
+  for (const Matrix::Part& part : weight.parts) {
+    if (!check_multiple(enc, "matmul_experts", "weight rows", part.n_rows(), out_dim)) return;
+    if (!check_multiple(enc, "matmul_experts", "first row", part.first_row, out_dim)) return;
+    enc.dispatch({
+        .kernel = kernels::matmul_experts(weight_variant(part.tensor.dtype), reduce_variant(enc)),
+        .bindings = {x, expert_ids, part.tensor, y},
+        .params = with_planes(kernels::MatmulExpertsParams{.out_dim = out_dim,
+                                                           .in_dim4 = in_dim / 4,
+                                                           .slots_per_x_row = slots_per_x_row,
+                                                           .first_expert = part.first_row / out_dim,
+                                                           .n_experts = part.n_rows() / out_dim},
+                              part),
+        .workgroups = {ceil_div(out_dim, kOutputsPerWorkgroup), n_slots, 1},
+        // Which slots fall into which part is not known here: each part counts as its share.
+        .bytes =
+            x.bytes() + y.bytes() + n_slots * part.tensor.bytes() / (weight.out_dim() / out_dim),
+    });
+  }
 }
 
 void combine_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& shares,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gpu/encoder.h"
+#include "ops/matrix.h"
 
 namespace handloom::ops {
 
@@ -21,12 +22,13 @@ void route_experts(gpu::Encoder& enc, const gpu::Tensor& router_logits,
 ///
 ///   x           f32 [rows or rows * n_used, in_dim]
 ///   expert_ids  u32 [rows, n_used]
-///   weight      f32, f16 or bf16 [n_experts * out_dim, in_dim]   one expert below the other
+///   weight      any type [n_experts * out_dim, in_dim]   one expert below the other; parts of
+///               whole experts
 ///   y           f32 [rows * n_used, out_dim]   its own buffer
 ///
 /// in_dim must be a multiple of 4.
 void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& expert_ids,
-                    const gpu::Tensor& weight, const gpu::Tensor& y);
+                    const Matrix& weight, const gpu::Tensor& y);
 
 /// y[r,:] = sum over the slots of row r of shares * x.   Kernel: kernels/combine_experts.wgsl
 ///

@@ -10,29 +10,40 @@ constexpr uint32_t kOutputsPerWorkgroup = 16;  // as in matmul_vec.wgsl
 
 }  // namespace
 
-void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight,
-            const gpu::Tensor& y) {
-  const uint32_t rows = x.dim(0), in_dim = x.dim(1), out_dim = weight.dim(0);
+void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y) {
+  const uint32_t rows = x.dim(0), in_dim = x.dim(1), out_dim = weight.out_dim();
 
-  if (!check_shape(enc, "matmul", "weight", weight, {out_dim, in_dim})) return;
   if (!check_shape(enc, "matmul", "y", y, {rows, out_dim})) return;
-  if (!check_multiple(enc, "matmul", "in_dim", in_dim, 4)) return;
+  if (!check_matrix(enc, "matmul", weight, out_dim, in_dim)) return;
 
-  if (rows <= kMatmulVecRows) {
-    enc.dispatch({
-        .kernel = kernels::matmul_vec(weight_variant(weight), reduce_variant(enc)),
-        .bindings = {x, weight, y},
-        .params = kernels::MatmulVecParams{.out_dim = out_dim, .in_dim4 = in_dim / 4},
-        .workgroups = {ceil_div(out_dim, kOutputsPerWorkgroup), rows, 1},
-    });
-  } else {
-    enc.dispatch({
-        .kernel = kernels::matmul_tile(weight_variant(weight)),
-        .bindings = {x, weight, y},
-        .params =
-            kernels::MatmulTileParams{.rows = rows, .out_dim = out_dim, .in_dim4 = in_dim / 4},
-        .workgroups = {ceil_div(out_dim, kTile), ceil_div(rows, kTile), 1},
-    });
+  for (const Matrix::Part& part : weight.parts) {
+    const uint64_t bytes = x.bytes() + part.tensor.bytes() + uint64_t{4} * rows * part.n_rows();
+    if (rows <= kMatmulVecRows) {
+      enc.dispatch({
+          .kernel = kernels::matmul_vec(weight_variant(part.tensor.dtype), reduce_variant(enc)),
+          .bindings = {x, part.tensor, y},
+          .params = with_planes(kernels::MatmulVecParams{.out_dim = part.n_rows(),
+                                                         .in_dim4 = in_dim / 4,
+                                                         .y_dim = out_dim,
+                                                         .first_output = part.first_row},
+                                part),
+          .workgroups = {ceil_div(part.n_rows(), kOutputsPerWorkgroup), rows, 1},
+          .bytes = bytes,
+      });
+    } else {
+      enc.dispatch({
+          .kernel = kernels::matmul_tile(weight_variant(part.tensor.dtype)),
+          .bindings = {x, part.tensor, y},
+          .params = with_planes(kernels::MatmulTileParams{.rows = rows,
+                                                          .out_dim = part.n_rows(),
+                                                          .in_dim4 = in_dim / 4,
+                                                          .y_dim = out_dim,
+                                                          .first_output = part.first_row},
+                                part),
+          .workgroups = {ceil_div(part.n_rows(), kTile), ceil_div(rows, kTile), 1},
+          .bytes = bytes,
+      });
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gpu/encoder.h"
+#include "ops/matrix.h"
 
 namespace handloom::ops {
 
@@ -8,12 +9,12 @@ namespace handloom::ops {
 /// kMatmulVecRows rows, kernels/matmul_tile.wgsl for more.
 ///
 ///   x       f32 [rows, in_dim]
-///   weight  f32, f16 or bf16 [out_dim, in_dim]
+///   weight  any type [out_dim, in_dim]
 ///   y       f32 [rows, out_dim]   its own buffer
 ///
-/// in_dim must be a multiple of 4.
-void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight,
-            const gpu::Tensor& y);
+/// in_dim must be a multiple of 4, of 32 for a quantised weight. A dispatch for each part of the
+/// weight.
+void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y);
 
 /// From here on a tile, which reads each weight once for 32 rows, costs less than a vector a row.
 inline constexpr uint32_t kMatmulVecRows = 4;

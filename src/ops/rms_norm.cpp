@@ -3,6 +3,17 @@
 #include "ops/check.h"
 
 namespace handloom::ops {
+namespace {
+
+kernels::Norm norm_variant(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return kernels::Norm::f16;
+    case DType::bf16: return kernels::Norm::bf16;
+    default: return kernels::Norm::f32;
+  }
+}
+
+}  // namespace
 
 void rms_norm(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight,
               const gpu::Tensor& y, float eps) {
@@ -13,7 +24,7 @@ void rms_norm(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight
   if (!check_multiple(enc, "rms_norm", "dim", dim, 4)) return;
 
   enc.dispatch({
-      .kernel = kernels::rms_norm(weight_variant(weight), reduce_variant(enc)),
+      .kernel = kernels::rms_norm(norm_variant(weight.dtype), reduce_variant(enc)),
       .bindings = {x, weight, y},
       .params = kernels::RmsNormParams{.dim4 = dim / 4, .eps = eps},
       .workgroups = {rows, 1, 1},

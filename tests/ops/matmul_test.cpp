@@ -30,7 +30,7 @@ std::string check_matmul(uint32_t rows, uint32_t out_dim, uint32_t in_dim, DType
 TEST(Matmul, AFewRowsMatchTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
-    for (const DType type : kWeightTypes) {
+    for (const DType type : kPlainTypes) {
       for (const uint32_t rows : {1u, 3u, ops::kMatmulVecRows}) {
         for (const uint32_t out_dim : {1, 4, 15, 17, 100}) {
           for (const uint32_t in_dim : {4, 12, 100, 260}) {
@@ -41,13 +41,13 @@ TEST(Matmul, AFewRowsMatchTheReferenceInEveryVariant) {
       seen.insert(check_matmul(1, 33, 1028, type, features));
     }
   }
-  EXPECT_EQ(seen, supported_variants("matmul_vec"));
+  EXPECT_EQ(seen, variants_by_weight("matmul_vec", false));
 }
 
 TEST(Matmul, ManyRowsMatchTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   const Features features = device().adapter().features;
-  for (const DType type : kWeightTypes) {
+  for (const DType type : kPlainTypes) {
     for (const uint32_t rows : {ops::kMatmulVecRows + 1, 31u, 32u, 33u, 65u}) {
       for (const uint32_t out_dim : {1, 17, 32, 33, 100}) {
         for (const uint32_t in_dim : {4, 64, 100}) {
@@ -57,7 +57,7 @@ TEST(Matmul, ManyRowsMatchTheReferenceInEveryVariant) {
     }
     seen.insert(check_matmul(33, 33, 1028, type, features));
   }
-  EXPECT_EQ(seen, supported_variants("matmul_tile"));
+  EXPECT_EQ(seen, variants_by_weight("matmul_tile", false));
 }
 
 TEST(Matmul, RefusesWrongShapes) {

@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -12,7 +13,7 @@
 
 namespace handloom::test {
 
-inline constexpr DType kWeightTypes[] = {DType::f32, DType::f16, DType::bf16};
+inline constexpr DType kPlainTypes[] = {DType::f32, DType::f16, DType::bf16};
 inline constexpr DType kKvTypes[] = {DType::f32, DType::f16};
 
 /// The feature sets to run an op under: without subgroups, and with them if the adapter has them.
@@ -35,6 +36,18 @@ inline std::set<std::string> supported_variants(std::string_view file) {
     if (kernel->needs_subgroups && !features.subgroups) continue;
     if (kernel->needs_f16 && !features.f16) continue;
     names.emplace(kernel->name);
+  }
+  return names;
+}
+
+/// Of these, the ones that read a weight of a plain type, or of a quantised one.
+inline std::set<std::string> variants_by_weight(std::string_view file, bool quantised) {
+  std::set<std::string> names;
+  for (const std::string& name : supported_variants(file)) {
+    const std::string_view weight = std::string_view(name).substr(file.size() + 1);
+    const bool plain = std::ranges::any_of(
+        kPlainTypes, [&](DType type) { return weight.starts_with(to_string(type)); });
+    if (plain != quantised) names.insert(name);
   }
   return names;
 }
