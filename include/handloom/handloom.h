@@ -56,8 +56,9 @@ struct ChatTemplate {
 
 class Tokenizer {
  public:
-  /// `folder` holds tokenizer.json, and perhaps tokenizer_config.json and chat_template.jinja.
-  static Result<Tokenizer> load(const std::string& folder);
+  /// `path`: whatever Engine::load takes; of a folder, tokenizer.json, and perhaps
+  /// tokenizer_config.json and chat_template.jinja, are enough.
+  static Result<Tokenizer> load(const std::string& path);
 
   /// With `add_specials` the model's own post-processor adds BOS and the like.
   Result<std::vector<uint32_t>> encode(std::string_view text, bool add_specials) const;
@@ -67,10 +68,10 @@ class Tokenizer {
   const ChatTemplate& chat_template() const;
 
   struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   const std::shared_ptr<const Impl>& impl() const { return impl_; }
 
  private:
-  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
 
@@ -170,8 +171,9 @@ class Session;
 
 class Engine {
  public:
-  /// `folder`: config.json, tokenizer.json and model.safetensors, or its shards with their index.
-  static Result<Engine> load(const std::string& folder, const LoadOptions& options = {});
+  /// `path`: a folder with config.json, tokenizer.json and model.safetensors, or its shards with
+  /// their index; a .gguf file, or a folder that holds one; an MLC folder.
+  static Result<Engine> load(const std::string& path, const LoadOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();

@@ -1,8 +1,7 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
 #include "engine/engine_impl.h"
-#include "formats/generation_config.h"
-#include "formats/safetensors.h"
+#include "formats/model_files.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
 
@@ -69,7 +68,7 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
                               const formats::Config& config) {
   if (tokenizer.vocab_size() <= config.vocab_size) return {};
   return fail(ErrorCode::bad_format,
-              "{}: tokenizer.json has ids up to {}, config.json says vocab_size {}", folder,
+              "{}: the tokenizer has ids up to {}, the model has {} embeddings", folder,
               tokenizer.vocab_size() - 1, config.vocab_size);
 }
 
@@ -112,28 +111,26 @@ Result<void> compile_kernels(Engine::Impl& e) {
   return {};
 }
 
-Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
+Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
                                                 const LoadOptions& options) {
   // Everything on disk is checked before a device is opened.
-  TRY(formats::Config config, formats::load_config(folder));
-  TRY(const formats::GenerationConfig generation, formats::load_generation_config(folder));
-  TRY(Tokenizer tokenizer, Tokenizer::load(folder));
-  CHECK_OK(check_vocabulary(folder, tokenizer, config));
-  TRY(const formats::Checkpoint checkpoint, formats::open_safetensors(folder));
+  TRY(const formats::ModelFiles files, formats::open_model(path));
+  TRY(Tokenizer tokenizer, make_tokenizer(files.tokenizer));
+  CHECK_OK(check_vocabulary(path, tokenizer, files.config));
   TRY(gpu::Device device, gpu::open_device(options.adapter));
 
   auto impl = std::make_unique<Engine::Impl>(
-      Engine::Impl{.device = std::move(device), .config = std::move(config)});
+      Engine::Impl{.device = std::move(device), .config = files.config});
   const formats::Config& c = impl->config;
   const Limits& limits = impl->device.adapter().limits;
   const DType kv = kv_dtype(options.precision, impl->device.adapter().features);
   impl->kv_shape = {c.n_layers, c.n_kv_heads, c.head_dim, kv};
-  impl->eos_ids = generation.eos_ids.empty() ? c.eos_ids : generation.eos_ids;
-  impl->default_sampling = default_sampling_of(generation);
+  impl->eos_ids = files.generation.eos_ids.empty() ? c.eos_ids : files.generation.eos_ids;
+  impl->default_sampling = default_sampling_of(files.generation);
   impl->tokenizer = std::move(tokenizer);
 
   uint64_t weight_bytes = 0;
-  for (const formats::TensorInfo& t : checkpoint.tensors()) weight_bytes += t.bytes.size();
+  for (const formats::TensorInfo& t : files.checkpoint.tensors()) weight_bytes += t.file_bytes();
   TRY(const uint32_t context,
       choose_context(c, impl->kv_shape, limits, weight_bytes, options.context));
 
@@ -150,20 +147,20 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& folder,
     CHECK_OK(gpu::wait(impl->device, impl->device.read(fence)));
     return {};
   };
-  TRY(impl->model, model::load_model(impl->device, checkpoint, formats::Naming::hugging_face, c,
-                                     storage, context, prefill_tokens(c, context, limits), report));
+  TRY(impl->model, model::load_model(impl->device, files.checkpoint, files.naming, c, storage,
+                                     context, prefill_tokens(c, context, limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));
-  impl->info = describe_model(folder, *impl, context);
+  impl->info = describe_model(path, *impl, context);
   return impl;
 }
 
 }  // namespace
 
-Result<Engine> Engine::load(const std::string& folder, const LoadOptions& options) {
+Result<Engine> Engine::load(const std::string& path, const LoadOptions& options) {
   const auto started = std::chrono::steady_clock::now();
-  TRY(std::unique_ptr<Impl> impl, load_impl(folder, options));
+  TRY(std::unique_ptr<Impl> impl, load_impl(path, options));
   impl->load_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
   return Engine(std::move(impl));

@@ -2,21 +2,25 @@
 #include "engine/tokenizer_impl.h"
 
 #include "base/result.h"
-#include "formats/tokenizer_config.h"
 
 namespace handloom {
 
-Result<Tokenizer> Tokenizer::load(const std::string& folder) {
-  TRY(tokenizer::Tokenizer inner, tokenizer::Tokenizer::load(folder + "/tokenizer.json"));
-  TRY(formats::TokenizerConfig texts, formats::load_tokenizer_config(folder));
-  auto impl =
-      std::make_shared<Impl>(Impl{.tokenizer = std::move(inner),
-                                  .chat_template = {.text = std::move(texts.chat_template),
-                                                    .bos_token = texts.bos_token.value_or(""),
-                                                    .eos_token = texts.eos_token.value_or(""),
-                                                    .unk_token = texts.unk_token.value_or(""),
-                                                    .pad_token = texts.pad_token.value_or("")}});
+Result<Tokenizer> make_tokenizer(const formats::TokenizerFiles& files) {
+  TRY(tokenizer::Tokenizer inner, tokenizer::Tokenizer::load(files.json_path));
+  const formats::TokenizerConfig& texts = files.texts;
+  auto impl = std::make_shared<Tokenizer::Impl>(
+      Tokenizer::Impl{.tokenizer = std::move(inner),
+                      .chat_template = {.text = texts.chat_template,
+                                        .bos_token = texts.bos_token.value_or(""),
+                                        .eos_token = texts.eos_token.value_or(""),
+                                        .unk_token = texts.unk_token.value_or(""),
+                                        .pad_token = texts.pad_token.value_or("")}});
   return Tokenizer(std::move(impl));
+}
+
+Result<Tokenizer> Tokenizer::load(const std::string& path) {
+  TRY(const formats::TokenizerFiles files, formats::open_tokenizer(path));
+  return make_tokenizer(files);
 }
 
 Result<std::vector<uint32_t>> Tokenizer::encode(std::string_view text, bool add_specials) const {
