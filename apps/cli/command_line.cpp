@@ -79,7 +79,7 @@ void add_device_options(App& app, ModelOptions& model) {
 }
 
 void add_model_options(App& app, ModelOptions& model) {
-  app.add_option("--model", model.folder, "model folder (default: the starter model)")
+  app.add_option("--model", model.folder, "model folder or .gguf file (default: the starter model)")
       ->type_name("DIR");
   add_whole(app, "--context", model.context, 1, kMaxU32, "tokens to make room for");
   add_device_options(app, model);
@@ -239,6 +239,8 @@ void add_verify(App& app, VerifyCommand& verify, Command& result) {
   added.add_option("DIR", verify.model.folder, "model folder with its reference")
       ->type_name("")
       ->required();
+  added.add_option("--model", verify.model_path,
+                   "the same weights in another kind of file, instead of the folder's");
   add_device_options(added, verify.model);
 }
 
@@ -248,7 +250,9 @@ void add_tokenize(App& app, TokenizeCommand& tokenize, Command& result) {
                            "  handloom tokenize --model models/starter --json < text.txt\n"
                            "  handloom tokenize --decode 17,250,3\n");
   added.add_option("TEXT", tokenize.text, "- or none: all of stdin, byte by byte")->type_name("");
-  added.add_option("--model", tokenize.folder, "model folder (default: the starter model)")
+  added
+      .add_option("--model", tokenize.folder,
+                  "model folder or .gguf file (default: the starter model)")
       ->type_name("DIR");
   added.add_flag("--no-specials", tokenize.no_specials, "do not add BOS and the like");
   added

@@ -72,6 +72,7 @@ struct DumpCommand {
 
 struct VerifyCommand {
   ModelOptions model;
+  std::string model_path;  // empty: the folder itself
 };
 
 struct TokenizeCommand {

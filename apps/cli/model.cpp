@@ -22,7 +22,7 @@ std::string find_starter() {
   }
   throw Failure(
       fmt::format("model: the starter model is in none of {}, expected one of them; give a "
-                  "model with --model DIR",
+                  "model with --model PATH",
                   join(candidates, ", ")));
 }
 
@@ -42,14 +42,8 @@ std::string find_model(const std::string& folder) {
   std::error_code error;
   const auto status = std::filesystem::status(folder, error);
   if (!std::filesystem::exists(status)) {
-    throw Failure(
-        fmt::format("model: '{}' is not there, expected a folder with config.json, "
-                    "tokenizer.json and model.safetensors",
-                    one_line(folder)));
-  }
-  if (!std::filesystem::is_directory(status)) {
-    throw Failure(
-        fmt::format("model: '{}' is a file, expected the folder that holds it", one_line(folder)));
+    throw Failure(fmt::format("model: '{}' is not there, expected a model folder or a .gguf file",
+                              one_line(folder)));
   }
   return folder;
 }

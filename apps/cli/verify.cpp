@@ -27,8 +27,8 @@ int execute(const VerifyCommand& command) {
     }
     ++n_stages;
   };
-  const bool passed =
-      take(handloom::verify_folder(find_model(command.model.folder), load, on_stage));
+  const bool passed = take(handloom::verify_folder(find_model(command.model.folder), load, on_stage,
+                                                   command.model_path));
   if (closed) throw *closed;
   if (!passed) {
     throw Failure(

@@ -211,9 +211,11 @@ class Engine {
 };
 
 /// Compares every stage with `folder`/reference.safetensors, as prefill and token by token, calls
-/// `on_stage` for each in order and stops after the first that fails. True if all passed.
+/// `on_stage` for each in order and stops after the first that fails. True if all passed. The model
+/// is that of the folder, or the one at `model`: the same weights in another kind of file.
 Result<bool> verify_folder(const std::string& folder, const LoadOptions& options,
-                           const std::function<void(const StageReport&)>& on_stage);
+                           const std::function<void(const StageReport&)>& on_stage,
+                           const std::string& model = "");
 
 /// Runs `ids` on the GPU and on the plain CPU reference and compares every stage likewise.
 Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,

@@ -249,11 +249,19 @@ void repack_mlc_q3(const TensorInfo& source, uint64_t row, const PlaneLayout& la
   for (uint32_t g = 0; g < n_groups; ++g) put_u16(out[1], g, load_u16(scales + 2 * size_t{g}));
 }
 
-/// Codes that lie in the file as on the GPU, and their scales.
+/// Codes that lie in the file as on the GPU, and their scales, which MLC may have rounded to bf16.
 void repack_grouped(const TensorInfo& source, uint64_t row, const PlaneLayout& layout,
                     const RowPlanes& out) {
   const uint64_t code_bytes = uint64_t{4} * layout.words(Plane::codes);
   std::memcpy(out[0], row_of(source.bytes, row, code_bytes), code_bytes);
+  if (source.scale_dtype == DType::bf16) {
+    const uint32_t n_scales = layout.in_dim / layout.group;
+    const Byte* scales = row_of(source.scales, row, uint64_t{2} * n_scales);
+    for (uint32_t i = 0; i < n_scales; ++i) {
+      out[1][i] = uint32_t{load_u16(scales + 2 * size_t{i})} << 16;
+    }
+    return;
+  }
   const uint64_t scale_bytes =
       uint64_t{layout.in_dim / layout.group} * dtype_bytes(source.scale_dtype);
   std::memcpy(out[1], row_of(source.scales, row, scale_bytes), scale_bytes);

@@ -115,7 +115,7 @@ Result<std::vector<uint32_t>> read_input_ids(const formats::Checkpoint& referenc
 }  // namespace
 
 Result<bool> verify_folder(const std::string& folder, const LoadOptions& options,
-                           const OnStage& on_stage) {
+                           const OnStage& on_stage, const std::string& model) {
   TRY(const formats::Checkpoint reference,
       formats::open_safetensors(folder + "/reference.safetensors"));
   TRY(const std::vector<uint32_t> ids, read_input_ids(reference));
@@ -129,7 +129,7 @@ Result<bool> verify_folder(const std::string& folder, const LoadOptions& options
     }
     want.emplace(info.name, std::move(host));
   }
-  TRY(Engine engine, Engine::load(folder, options));
+  TRY(Engine engine, Engine::load(model.empty() ? folder : model, options));
   return compare_regimes(engine, ids, want, on_stage);
 }
 
