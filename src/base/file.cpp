@@ -70,31 +70,47 @@ Result<std::string> read_text_file(const std::string& path, size_t max_bytes) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-Result<void> write_file(const std::string& path,
-                        std::span<const std::span<const std::byte>> parts) {
-  const std::string partial = path + ".partial";
-  {
-    const Descriptor file{::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.fd < 0) return system_error(path, "write");
-    for (std::span<const std::byte> part : parts) {
-      while (!part.empty()) {
-        const ssize_t written = ::write(file.fd, part.data(), part.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) {
-          auto error = system_error(path, "write");
-          ::unlink(partial.c_str());
-          return error;
-        }
-        part = part.subspan(static_cast<size_t>(written));
-      }
-    }
+Result<PartialFile> PartialFile::create(std::string path) {
+  PartialFile file(std::move(path), -1);
+  file.fd_ = ::open(file.partial().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file.fd_ < 0) return system_error(file.path_, "write");
+  return file;
+}
+
+PartialFile::PartialFile(PartialFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+PartialFile::~PartialFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(partial().c_str());
+}
+
+Result<void> PartialFile::append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error(path_, "write");
+    bytes = bytes.subspan(static_cast<size_t>(written));
   }
-  if (::rename(partial.c_str(), path.c_str()) != 0) {
-    auto error = system_error(path, "write");
-    ::unlink(partial.c_str());
+  return {};
+}
+
+Result<void> PartialFile::finish() {
+  // Some file systems report a full disk only here.
+  if (::close(std::exchange(fd_, -1)) != 0 || ::rename(partial().c_str(), path_.c_str()) != 0) {
+    auto error = system_error(path_, "write");
+    ::unlink(partial().c_str());
     return error;
   }
   return {};
+}
+
+Result<void> write_file(const std::string& path,
+                        std::span<const std::span<const std::byte>> parts) {
+  TRY(PartialFile file, PartialFile::create(path));
+  for (const std::span<const std::byte> part : parts) CHECK_OK(file.append(part));
+  return file.finish();
 }
 
 bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

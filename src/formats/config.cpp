@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "formats/families.h"
 #include "formats/fields.h"
+#include "formats/limits.h"
 #include "formats/rope.h"
 
 #include <cmath>
@@ -11,16 +12,6 @@ namespace handloom::formats {
 namespace {
 
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
-
-// Beyond what anyone has published, and small enough that products of a few fit in 64 bits.
-constexpr uint32_t kMaxModelDim = 65536;
-constexpr uint32_t kMaxFfnDim = 1u << 20;
-constexpr uint32_t kMaxLayers = 1000;
-constexpr uint32_t kMaxHeads = 1024;
-constexpr uint32_t kMaxHeadDim = 1024;
-constexpr uint32_t kMaxVocabSize = 1u << 24;
-constexpr uint32_t kMaxSeqLen = 1u << 24;
-constexpr Range kNormEps{.low = 0, .high = 0.01, .low_open = true};
 
 /// Absent in old files, where it means model_dim / n_heads.
 Result<uint32_t> parse_head_dim(const JsonObject& object, uint32_t model_dim, uint32_t n_heads) {

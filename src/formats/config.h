@@ -15,7 +15,7 @@
 
 namespace handloom::formats {
 
-enum class RopeScaling { none, linear, llama3, longrope };
+enum class RopeScaling { none, linear, llama3, longrope, divisors };
 
 std::string_view to_string(RopeScaling scaling);
 
@@ -37,6 +37,8 @@ struct Rope {
   // attention_factor. Phi-3-mini-128k: 1.19
   std::vector<float> short_factor = {}, long_factor = {};
   float attention_factor = 1.0f;
+  // For divisors, which GGUF files carry: of each frequency, [dim / 2], whatever the context.
+  std::vector<float> divisors = {};
 
   /// f32 [dim / 2], radians per position, the scaling applied; longrope's divisors are those for
   /// `context` tokens. Follows transformers' modeling_rope_utils in the order of its float32 steps;
@@ -81,6 +83,10 @@ struct Config {
   float embedding_scale = 1;           // Gemma: sqrt(model_dim)
   std::vector<uint32_t> windows = {};  // [n_layers] keys a layer sees, its own included; 0: all
   std::optional<Rope> local_rope = {};  // of the layers with a window; Gemma 3: theta 10000
+
+  // How a GGUF file's tensors lie, where that is not as in a checkpoint of Hugging Face's.
+  bool norms_include_one = false;  // gemma_norms: the file holds 1 + weight already
+  bool permuted_qk = false;        // attn_q and attn_k: row [half][j] of a head lies at [j][half]
 
   uint32_t n_experts = 0;          // feed-forward blocks to choose from; 0: one, always; 128
   uint32_t n_experts_used = 0;     // chosen per token; Qwen3-30B-A3B: 8

@@ -1,6 +1,7 @@
 #include "formats/families.h"
 
 #include "formats/fields.h"
+#include "formats/limits.h"
 #include "formats/names.h"
 #include "formats/rope.h"
 
@@ -13,16 +14,11 @@
 namespace handloom::formats {
 namespace {
 
-constexpr uint32_t kMaxWindow = 1u << 24;
-constexpr uint32_t kMaxExperts = 4096;
-constexpr uint32_t kMaxExpertFfnDim = 1u << 20;
 // What transformers assumes of a Mistral or a Gemma without the key. Published files all have it.
 constexpr uint32_t kAbsentWindow = 4096;
 constexpr float kAbsentQueryScalar = 256;
 constexpr float kGemma2ScoreCap = 50, kGemma2LogitCap = 30;
 constexpr float kGemma3Theta = 1e6f, kGemma3LocalTheta = 1e4f;
-constexpr Range kSoftcap{.low = 0, .high = 1e6, .low_open = true};
-constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
 constexpr Range kQueryScalar{.low = 0, .high = 1e6, .low_open = true};
 
 /// A switch of which handloom computes one position only, the one an absent key means.

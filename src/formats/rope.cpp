@@ -1,6 +1,7 @@
 #include "formats/rope.h"
 
 #include "formats/fields.h"
+#include "formats/limits.h"
 #include "formats/names.h"
 
 #include <array>
@@ -11,12 +12,7 @@ namespace handloom::formats {
 namespace {
 
 constexpr float kDefaultTheta = 10000.0f;  // what a Llama config without the key means
-constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
-constexpr Range kFactor{.low = 1, .high = 1e6};
-constexpr Range kFactorEach{.low = 0, .high = 1e6, .low_open = true};
 constexpr Range kFreqFactor{.low = 0, .high = 1e6, .low_open = true};
-constexpr uint32_t kMaxOriginalSeqLen = 1u << 24;
-constexpr Range kAttentionFactor{.low = 0, .high = 100, .low_open = true};
 constexpr std::array kScalings = {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3,
                                   RopeScaling::longrope};
 
@@ -45,7 +41,7 @@ Result<void> parse_llama3(const JsonObject& object, Rope& rope) {
   TRY(rope.low_freq_factor, get_float_in(object, "low_freq_factor", kFreqFactor));
   TRY(rope.high_freq_factor, get_float_in(object, "high_freq_factor", kFreqFactor));
   TRY(rope.original_max_seq_len,
-      get_u32_in(object, "original_max_position_embeddings", 1, kMaxOriginalSeqLen));
+      get_u32_in(object, "original_max_position_embeddings", 1, kMaxSeqLen));
   if (rope.high_freq_factor > rope.low_freq_factor) return {};
   return fail(ErrorCode::bad_format,
               "{}: 'high_freq_factor' is {}, expected more than low_freq_factor ({})",
@@ -58,7 +54,7 @@ Result<std::vector<float>> parse_factors(const JsonObject& object, std::string_v
   std::vector<float> factors;
   if (list != nullptr && list->is_array() && list->size() == expected) {
     for (const Json& item : *list) {
-      const bool in_range = item.is_number() && kFactorEach.holds(item.get<double>());
+      const bool in_range = item.is_number() && kRopeDivisor.holds(item.get<double>());
       // A tiny double is 0 as a float.
       if (!in_range || item.get<float>() == 0) break;
       factors.push_back(item.get<float>());
@@ -75,8 +71,7 @@ Result<void> parse_longrope(const JsonObject& config, const JsonObject& object, 
   TRY(rope.short_factor, parse_factors(object, "short_factor", rope.dim / 2));
   TRY(rope.long_factor, parse_factors(object, "long_factor", rope.dim / 2));
   const std::string_view key = "original_max_position_embeddings";
-  TRY(rope.original_max_seq_len,
-      get_u32_in(object.has(key) ? object : config, key, 1, kMaxOriginalSeqLen));
+  TRY(rope.original_max_seq_len, get_u32_in(object.has(key) ? object : config, key, 1, kMaxSeqLen));
   TRY(const auto beside, config.find_u32(key));
   if (beside && *beside != rope.original_max_seq_len) {
     return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected {} as in the whole file",
@@ -84,7 +79,7 @@ Result<void> parse_longrope(const JsonObject& config, const JsonObject& object, 
   }
   TRY(const uint32_t max_seq_len, config.get_u32("max_position_embeddings"));
   TRY(const auto attention_factor, find_float_in(object, "attention_factor", kAttentionFactor));
-  TRY(const auto factor, find_float_in(object, "factor", kFactor));
+  TRY(const auto factor, find_float_in(object, "factor", kRopeFactor));
   const double growth = static_cast<double>(max_seq_len) / rope.original_max_seq_len;
   rope.factor = static_cast<float>(growth);
   if (factor && *factor != rope.factor) {
@@ -110,7 +105,7 @@ Result<void> parse_scaling(const JsonObject& config, const JsonObject& object, R
   }
   if (rope.scaling == RopeScaling::longrope) return parse_longrope(config, object, rope);
   if (rope.scaling != RopeScaling::none) {
-    TRY(rope.factor, get_float_in(object, "factor", kFactor));
+    TRY(rope.factor, get_float_in(object, "factor", kRopeFactor));
   }
   if (rope.scaling == RopeScaling::llama3) CHECK_OK(parse_llama3(object, rope));
   return {};
@@ -157,12 +152,14 @@ std::string_view to_string(RopeScaling scaling) {
     case RopeScaling::linear: return "linear";
     case RopeScaling::llama3: return "llama3";
     case RopeScaling::longrope: return "longrope";
+    case RopeScaling::divisors: return "divisors";
   }
   return "unknown";
 }
 
 std::vector<float> Rope::inv_freq(uint32_t context) const {
-  const std::vector<float>& divisors = context > original_max_seq_len ? long_factor : short_factor;
+  const std::vector<float>& by_context =
+      context > original_max_seq_len ? long_factor : short_factor;
   std::vector<float> freqs(dim / 2);
   for (uint32_t i = 0; i < freqs.size(); ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(dim);
@@ -172,7 +169,8 @@ std::vector<float> Rope::inv_freq(uint32_t context) const {
       case RopeScaling::none: freqs[i] = freq; break;
       case RopeScaling::linear: freqs[i] = freq / factor; break;
       case RopeScaling::llama3: freqs[i] = llama3_scaled(*this, freq); break;
-      case RopeScaling::longrope: freqs[i] = 1.0f / (divisors[i] * power); break;
+      case RopeScaling::longrope: freqs[i] = 1.0f / (by_context[i] * power); break;
+      case RopeScaling::divisors: freqs[i] = freq / divisors[i]; break;
     }
   }
   return freqs;
