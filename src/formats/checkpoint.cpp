@@ -22,6 +22,10 @@ Result<Checkpoint> Checkpoint::from(std::string where, std::vector<MappedFile> f
   return Checkpoint(std::move(where), std::move(files), std::move(tensors));
 }
 
+Result<Checkpoint> Checkpoint::with_tensors(std::vector<TensorInfo> tensors) && {
+  return from(std::move(where_), std::move(files_), std::move(tensors));
+}
+
 const TensorInfo* Checkpoint::find(std::string_view name) const {
   const auto it = std::ranges::lower_bound(tensors_, name, {}, &TensorInfo::name);
   return it != tensors_.end() && it->name == name ? &*it : nullptr;

@@ -43,6 +43,9 @@ class Checkpoint {
   static Result<Checkpoint> from(std::string where, std::vector<MappedFile> files,
                                  std::vector<TensorInfo> tensors);
 
+  /// The same files with other tensors, which point into them. Error: as of from().
+  Result<Checkpoint> with_tensors(std::vector<TensorInfo> tensors) &&;
+
   /// The tensor of this name, or nullptr.
   const TensorInfo* find(std::string_view name) const;
   /// The same, never nullptr. Error: not_found, with the file and the most similar name.

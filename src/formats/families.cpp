@@ -27,7 +27,6 @@ struct OnlyValue {
   std::string_view value;  // as JSON
 };
 constexpr std::array kAllOnly = {OnlyValue{"mlp_bias", "false"}, OnlyValue{"pretraining_tp", "1"},
-                                 OnlyValue{"quantization_config", "null"},
                                  OnlyValue{"is_encoder_decoder", "false"}};
 constexpr std::array kUnbiasedSilu = {OnlyValue{"attention_bias", "false"},
                                       OnlyValue{"hidden_act", "\"silu\""},
@@ -51,6 +50,16 @@ Result<void> check_only(const JsonObject& object, std::span<const OnlyValue> onl
                 describe(*found), value);
   }
   return {};
+}
+
+/// Quantised weights are read if the file's own types show it, or if it is MLX that made them,
+/// whose "quantization" grouped.h reads. Newer MLX writes the same object under both keys.
+Result<void> check_quantization(const JsonObject& object) {
+  const Json* found = object.find("quantization_config");
+  const Json* mlx = object.find("quantization");
+  if (found == nullptr || (mlx != nullptr && *mlx == *found)) return {};
+  return fail(ErrorCode::unsupported, "{}: 'quantization_config' is {}, only null is supported",
+              object.where(), describe(*found));
 }
 
 /// Whether the output matrix is the embedding; `absent` is what transformers assumes without the
@@ -253,6 +262,7 @@ Result<const Family*> find_family(const JsonObject& object) {
   for (const Family& family : kFamilies) {
     if (family.model_type == name) {
       CHECK_OK(check_only(object, kAllOnly));
+      CHECK_OK(check_quantization(object));
       CHECK_OK(check_class(object, family));
       return &family;
     }

@@ -79,4 +79,45 @@ Result<std::vector<uint32_t>> find_ids(const JsonObject& object, std::string_vie
   return ids;
 }
 
+Result<std::vector<uint64_t>> get_u64_list(const JsonObject& object, std::string_view key) {
+  const Json* list = object.find(key);
+  if (list == nullptr || !list->is_array()) {
+    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of whole numbers",
+                object.where(), key, list == nullptr ? "missing" : describe(*list));
+  }
+  std::vector<uint64_t> numbers;
+  for (const Json& item : *list) {
+    if (!item.is_number_unsigned()) {
+      return fail(ErrorCode::bad_format, "{}: '{}' holds {}, expected whole numbers",
+                  object.where(), key, describe(item));
+    }
+    numbers.push_back(item.get<uint64_t>());
+  }
+  return numbers;
+}
+
+Result<Shape> to_shape(const std::vector<uint64_t>& dims, const std::string& where) {
+  if (dims.size() > Shape::kMaxRank) {
+    return fail(ErrorCode::unsupported, "{}: has {} dimensions, expected at most {}", where,
+                dims.size(), Shape::kMaxRank);
+  }
+  std::vector<uint32_t> narrow;
+  for (const uint64_t dim : dims) {
+    constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
+    if (dim > kMax) {
+      return fail(ErrorCode::unsupported, "{}: has a dimension of {}, expected at most {}", where,
+                  dim, kMax);
+    }
+    narrow.push_back(static_cast<uint32_t>(dim));
+  }
+  return Shape(narrow);
+}
+
+bool is_plain_file_name(std::string_view name) {
+  const bool plain = std::ranges::none_of(name, [](char c) {
+    return c == '/' || c == '\\' || c == ':' || static_cast<unsigned char>(c) < 0x20;
+  });
+  return plain && !name.empty() && name != "." && name != "..";
+}
+
 }  // namespace handloom::formats

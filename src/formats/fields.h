@@ -2,6 +2,7 @@
 // hostile allocation. On top of base's JsonObject.
 #pragma once
 
+#include "base/dtype.h"
 #include "base/json.h"
 
 #include <cstdint>
@@ -35,5 +36,14 @@ Result<std::optional<float>> find_float_in(const JsonObject& object, std::string
 
 /// Token ids given as one number or as a list; empty if the key is absent or null.
 Result<std::vector<uint32_t>> find_ids(const JsonObject& object, std::string_view key);
+
+Result<std::vector<uint64_t>> get_u64_list(const JsonObject& object, std::string_view key);
+
+/// `where` names the tensor. Error: unsupported, for more dimensions or larger ones than a Shape
+/// has.
+Result<Shape> to_shape(const std::vector<uint64_t>& dims, const std::string& where);
+
+/// Whether this names a file of the same folder: anything that could lead elsewhere does not.
+bool is_plain_file_name(std::string_view name);
 
 }  // namespace handloom::formats

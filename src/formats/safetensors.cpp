@@ -1,6 +1,6 @@
 #include "formats/safetensors.h"
 
-#include "base/json.h"
+#include "formats/fields.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -85,23 +85,6 @@ Result<std::string_view> find_header(std::span<const std::byte> bytes, const std
               where, text.size(), 8 + length);
 }
 
-Result<std::vector<uint64_t>> get_u64_list(const JsonObject& object, std::string_view key) {
-  const Json* list = object.find(key);
-  if (list == nullptr || !list->is_array()) {
-    return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of whole numbers",
-                object.where(), key, list == nullptr ? "missing" : describe(*list));
-  }
-  std::vector<uint64_t> numbers;
-  for (const Json& item : *list) {
-    if (!item.is_number_unsigned()) {
-      return fail(ErrorCode::bad_format, "{}: '{}' holds {}, expected whole numbers",
-                  object.where(), key, describe(item));
-    }
-    numbers.push_back(item.get<uint64_t>());
-  }
-  return numbers;
-}
-
 Result<DType> get_dtype(const JsonObject& object) {
   TRY(const std::string name, object.get_string("dtype"));
   std::string supported;
@@ -112,23 +95,6 @@ Result<DType> get_dtype(const JsonObject& object) {
   }
   return fail(ErrorCode::unsupported, "{}: has type {}, which is not supported (supported: {})",
               object.where(), printable(name), supported);
-}
-
-Result<Shape> to_shape(const std::vector<uint64_t>& dims, const std::string& where) {
-  if (dims.size() > Shape::kMaxRank) {
-    return fail(ErrorCode::unsupported, "{}: has {} dimensions, expected at most {}", where,
-                dims.size(), Shape::kMaxRank);
-  }
-  std::vector<uint32_t> narrow;
-  for (const uint64_t dim : dims) {
-    constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
-    if (dim > kMax) {
-      return fail(ErrorCode::unsupported, "{}: has a dimension of {}, expected at most {}", where,
-                  dim, kMax);
-    }
-    narrow.push_back(static_cast<uint32_t>(dim));
-  }
-  return Shape(narrow);
 }
 
 Result<Entry> parse_entry(const std::string& name, const Json& value, const std::string& file) {
@@ -242,14 +208,6 @@ Result<std::vector<TensorInfo>> parse_tensors(std::span<const std::byte> bytes,
 }
 
 using NamesByShard = std::map<std::string, std::vector<std::string>>;
-
-/// A shard lies beside its index: anything that could lead elsewhere is refused.
-bool is_plain_file_name(std::string_view name) {
-  const bool plain = std::ranges::none_of(name, [](char c) {
-    return c == '/' || c == '\\' || c == ':' || static_cast<unsigned char>(c) < 0x20;
-  });
-  return plain && !name.empty() && name != "." && name != "..";
-}
 
 Result<NamesByShard> parse_index(std::string_view text, const std::string& where) {
   TRY(const Json root, parse_json(text, where));
