@@ -71,11 +71,9 @@ struct Config {
 
   // What only some families have; each stands at what a Llama means.
   bool fused_projections = false;  // the file holds qkv_proj and gate_up_proj; Phi-3
-  bool interleaved_heads = false;  // the file holds rows of q and k as [pair][half]; Llama in GGUF
   bool qkv_bias = false;           // added to queries, keys and values; Qwen 2
   bool qk_norm = false;            // RMSNorm over each query and key head before RoPE; Qwen 3
   bool gemma_norms = false;        // norms multiply by 1 + weight, and follow each block, too
-  bool norms_include_one = false;  // ... and the file has added the 1; Gemma in GGUF
   Activation activation = Activation::silu;
   float attention_scale = 0;           // of a query-key product; 1 / sqrt(head_dim)
   float attn_softcap = 0;              // scores become cap * tanh(score / cap); 0: not; Gemma 2: 50

@@ -27,6 +27,8 @@ class Gguf {
   /// Of all parts. Names are GGUF's, "blk.0.attn_q.weight"; shapes are outermost first, as
   /// everywhere here, so [out_dim, in_dim] for what the file calls (in_dim, out_dim).
   const Checkpoint& checkpoint() const { return checkpoint_; }
+  /// The same, to keep when the metadata is no longer wanted.
+  Checkpoint take_checkpoint() && { return std::move(checkpoint_); }
   /// Of the first part.
   const GgufMetadata& metadata() const { return metadata_; }
   const std::string& where() const { return metadata_.where(); }

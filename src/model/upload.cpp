@@ -37,11 +37,11 @@ struct RowFinder {
 }  // namespace
 
 uint64_t Piece::source_row(uint32_t row) const {
-  if (interleaved_head == 0) return first_row + row;
-  const uint32_t head = row / interleaved_head, i = row % interleaved_head;
-  const uint32_t half_dim = interleaved_head / 2;
+  if (permuted_head == 0) return first_row + row;
+  const uint32_t head = row / permuted_head, i = row % permuted_head;
+  const uint32_t half_dim = permuted_head / 2;
   const uint32_t in_head = i % half_dim * 2 + i / half_dim;
-  return first_row + uint64_t{head} * interleaved_head + in_head;
+  return first_row + uint64_t{head} * permuted_head + in_head;
 }
 
 Uploader::Uploader(gpu::Device& device, const formats::Checkpoint& checkpoint,

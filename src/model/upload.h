@@ -33,9 +33,9 @@ struct Piece {
   const formats::TensorInfo* source = nullptr;
   uint64_t first_row = 0;
   uint32_t n_rows = 0;
-  /// Not 0: rows of each head of this many lie interleaved, as GGUF has the queries and keys of a
-  /// Llama: [pair][half] in the file, [half][pair] here.
-  uint32_t interleaved_head = 0;
+  /// Not 0: a head's rows, so many, are permuted, as GGUF has the queries and keys of a Llama: row
+  /// [half][j] of ours lies at [j][half].
+  uint32_t permuted_head = 0;
 
   uint64_t source_row(uint32_t row) const;
 };

@@ -7,11 +7,11 @@ using formats::Config;
 
 float norm_offset(const Config& c) { return c.gemma_norms && !c.norms_include_one ? 1.0f : 0.0f; }
 
-/// The rows of `ours`; of a Llama in GGUF, those of queries and keys lie interleaved.
+/// The rows of `ours`; of a Llama in GGUF, those of queries and keys are permuted.
 Result<Piece> head_rows(const Uploader& up, const Config& c, const std::string& ours,
                         uint32_t rows) {
   TRY(Piece piece, up.piece(ours, rows, c.model_dim));
-  if (c.interleaved_heads) piece.interleaved_head = c.head_dim;
+  if (c.permuted_qk) piece.permuted_head = c.head_dim;
   return piece;
 }
 
