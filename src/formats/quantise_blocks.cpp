@@ -13,21 +13,46 @@ using Byte = uint8_t;
 
 void put_u16(Byte* to, uint16_t value) { std::memcpy(to, &value, sizeof value); }
 
-float inverse(float scale) { return scale == 0 ? 0 : 1 / scale; }
+// Four values at a time, which compilers do for sums of floats only when told so.
+using Lanes = float __attribute__((vector_size(16)));
 
-float max_magnitude(const float* x, uint32_t n) {
-  float most = 0;
-  for (uint32_t i = 0; i < n; ++i) most = std::max(most, std::fabs(x[i]));
-  return most;
+Lanes load(const float* from) {
+  Lanes lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+Lanes all(float value) { return Lanes{value, value, value, value}; }
+float sum(Lanes lanes) { return lanes[0] + lanes[1] + (lanes[2] + lanes[3]); }
+
+/// nearest_code() of each, still as floats.
+Lanes nearest_codes(Lanes x, float low, float high) {
+  x = x < low ? all(low) : x;
+  x = x > high ? all(high) : x;
+  return (x + 0x1.8p23f) - 0x1.8p23f;
 }
 
-/// Of the values, the first one of the largest magnitude, with its sign.
-float extreme(const float* x, uint32_t n) {
-  const float most = max_magnitude(x, n);
-  for (uint32_t i = 0; i < n; ++i) {
-    if (std::fabs(x[i]) == most) return x[i];
+float inverse(float scale) { return scale == 0 ? 0 : 1 / scale; }
+
+Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
+
+/// Greatest and least of n values, n a multiple of 4.
+struct Range {
+  float least, most;
+};
+Range range_of(const float* x, uint32_t n) {
+  Lanes most = load(x), least = -most;
+  for (uint32_t i = 4; i < n; i += 4) {
+    most = larger(most, load(x + i));
+    least = larger(least, -load(x + i));
   }
-  return 0;
+  return {-std::max({least[0], least[1], least[2], least[3]}),
+          std::max({most[0], most[1], most[2], most[3]})};
+}
+
+/// A value of the largest magnitude, with its sign.
+float extreme(const float* x, uint32_t n) {
+  const auto [least, most] = range_of(x, n);
+  return -least > most ? least : most;
 }
 
 /// value / n as an f16 of either sign, as f16_step() has it for magnitudes.
@@ -41,17 +66,25 @@ void put_halves(const Byte* codes, Byte* q) {
   for (uint32_t j = 0; j < 16; ++j) q[j] = static_cast<Byte>(codes[j] | codes[j + 16] << 4);
 }
 
-/// Codes of q4_0 for scale d; returns the squared error.
-float q4_0_codes(const float* x, float d, Byte* codes) {
+/// Squared error of q4_0 with scale d.
+float q4_0_error(const float* x, float d) {
   const float per_d = inverse(d);
-  float error = 0;
-  for (uint32_t i = 0; i < 32; ++i) {
-    const int q = nearest_code(x[i] * per_d, -8, 7);
-    const float off = x[i] - d * static_cast<float>(q);
+  Lanes error = {};
+  for (uint32_t i = 0; i < 32; i += 4) {
+    const Lanes value = load(x + i);
+    const Lanes off = value - d * nearest_codes(value * per_d, -8, 7);
     error += off * off;
-    codes[i] = static_cast<Byte>(q + 8);
   }
-  return error;
+  return sum(error);
+}
+
+/// x * per_scale as codes, `low` written as 0.
+template <uint32_t n>
+void put_codes(const float* x, float per_scale, float low, float high, Byte* codes) {
+  for (uint32_t i = 0; i < n; i += 4) {
+    const Lanes q = nearest_codes(load(x + i) * per_scale, low, high) - low;
+    for (uint32_t j = 0; j < 4; ++j) codes[i + j] = static_cast<Byte>(static_cast<int>(q[j]));
+  }
 }
 
 // ---- K types
@@ -75,28 +108,31 @@ template <uint32_t n>
 float error_of(const float* x, const float* weight, float scale, float minimum, float low,
                float high) {
   const float per_scale = inverse(scale);
-  float error = 0;
-  for (uint32_t i = 0; i < n; ++i) {
-    const int q = nearest_code((x[i] + minimum) * per_scale, low, high);
-    const float off = x[i] - (scale * static_cast<float>(q) - minimum);
-    error += weight[i] * off * off;
+  Lanes error = {};
+  for (uint32_t i = 0; i < n; i += 4) {
+    const Lanes value = load(x + i);
+    const Lanes q = nearest_codes((value + minimum) * per_scale, low, high);
+    const Lanes off = value - (scale * q - minimum);
+    error += load(weight + i) * off * off;
   }
-  return error;
+  return sum(error);
 }
 
 /// With the codes that a grid from -minimum on in steps of 1 / per_scale gives, the scale and the
 /// minimum (not below 0) of least weighted squared error. The sums of a linear regression.
 Fit regression(const float* x, const float* weight, float per_scale, float minimum) {
-  float w_sum = 0, wq = 0, wqq = 0, wx = 0, wqx = 0;
-  for (uint32_t i = 0; i < 32; ++i) {
-    const float q = static_cast<float>(nearest_code((x[i] + minimum) * per_scale, 0, 15));
-    const float w = weight[i];
-    w_sum += w;
-    wq += w * q;
-    wqq += w * q * q;
-    wx += w * x[i];
-    wqx += w * q * x[i];
+  Lanes w_lanes = {}, wq_lanes = {}, wqq_lanes = {}, wx_lanes = {}, wqx_lanes = {};
+  for (uint32_t i = 0; i < 32; i += 4) {
+    const Lanes value = load(x + i), w = load(weight + i);
+    const Lanes q = nearest_codes((value + minimum) * per_scale, 0, 15);
+    w_lanes += w;
+    wq_lanes += w * q;
+    wqq_lanes += w * q * q;
+    wx_lanes += w * value;
+    wqx_lanes += w * q * value;
   }
+  const float w_sum = sum(w_lanes), wq = sum(wq_lanes), wqq = sum(wqq_lanes);
+  const float wx = sum(wx_lanes), wqx = sum(wqx_lanes);
   const float determinant = w_sum * wqq - wq * wq;
   Fit fit;
   if (determinant > 0) {
@@ -110,8 +146,8 @@ Fit regression(const float* x, const float* weight, float per_scale, float minim
 
 /// Scale and minimum for 32 values of q4_k, before they become 6 bits each.
 Fit fit_q4(const float* x, const float* weight) {
-  const auto [least, most] = std::minmax_element(x, x + 32);
-  const float minimum = std::max(0.0f, -*least), range = *most + minimum;
+  const auto [least, most] = range_of(x, 32);
+  const float minimum = std::max(0.0f, -least), range = most + minimum;
   if (!(range > 0)) return {.minimum = minimum};  // all the same, and not above zero
   Fit best{.scale = range / 15, .minimum = minimum};
   best.error = error_of<32>(x, weight, best.scale, minimum, 0, 15);
@@ -137,14 +173,15 @@ Fit fit_q6(const float* x, const float* weight) {
   for (int i = -kTries; i <= kTries; ++i) {
     // The largest value gets the code -32, which has no positive twin.
     const float per_scale = (-32 + 0.1f * static_cast<float>(i)) / most;
-    float wqx = 0, wqq = 0;
-    for (uint32_t j = 0; j < 16; ++j) {
-      const float q = static_cast<float>(nearest_code(x[j] * per_scale, -32, 31));
-      wqx += weight[j] * q * x[j];
-      wqq += weight[j] * q * q;
+    Lanes wqx = {}, wqq = {};
+    for (uint32_t j = 0; j < 16; j += 4) {
+      const Lanes value = load(x + j), w = load(weight + j);
+      const Lanes q = nearest_codes(value * per_scale, -32, 31);
+      wqx += w * q * value;
+      wqq += w * q * q;
     }
-    if (!(wqq > 0)) continue;
-    Fit fit{.scale = wqx / wqq};
+    if (!(sum(wqq) > 0)) continue;
+    Fit fit{.scale = sum(wqx) / sum(wqq)};
     fit.error = error_of<16>(x, weight, fit.scale, 0, -32, 31);
     if (fit.error < best.error) best = fit;
   }
@@ -202,7 +239,7 @@ uint16_t f16_step(float value, float n) {
 }
 
 void quantise_q8_0(const float* x, uint8_t* block) {
-  const uint16_t d = f16_step(max_magnitude(x, 32), 127);
+  const uint16_t d = f16_step(std::fabs(extreme(x, 32)), 127);
   put_u16(block, d);
   const float per_d = inverse(f16_to_f32(d));
   for (uint32_t i = 0; i < 32; ++i) {
@@ -212,27 +249,27 @@ void quantise_q8_0(const float* x, uint8_t* block) {
 
 void quantise_q4_0(const float* x, uint8_t* block) {
   const float most = extreme(x, 32);
-  Byte best[32], codes[32];
+  uint16_t best = 0;
   float least = INFINITY;
   // -8 has no positive twin: the largest value may have it, or be cut off, or all be symmetric.
   for (const float n : {-8.0f, -8.5f, 7.0f}) {
     const uint16_t d = signed_step(most, n);
-    const float error = q4_0_codes(x, f16_to_f32(d), codes);
-    if (!(error < least)) continue;
-    least = error;
-    put_u16(block, d);
-    std::memcpy(best, codes, sizeof best);
+    const float error = q4_0_error(x, f16_to_f32(d));
+    if (error < least) least = error, best = d;
   }
-  put_halves(best, block + 2);
+  put_u16(block, best);
+  Byte codes[32];
+  put_codes<32>(x, inverse(f16_to_f32(best)), -8, 7, codes);
+  put_halves(codes, block + 2);
 }
 
 void quantise_q4_1(const float* x, uint8_t* block) {
-  const auto [least, most] = std::minmax_element(x, x + 32);
+  const auto [least, most] = range_of(x, 32);
   // The minimum is rounded down, so that nothing lies below it.
-  uint16_t m = f32_to_f16(*least);
-  if (f16_to_f32(m) > *least) m = m == 0 ? 0x8001 : m & 0x8000 ? m + 1 : m - 1;
+  uint16_t m = f32_to_f16(least);
+  if (f16_to_f32(m) > least) m = m == 0 ? 0x8001 : m & 0x8000 ? m + 1 : m - 1;
   const float minimum = f16_to_f32(m);
-  const uint16_t d = f16_step(*most - minimum, 15);
+  const uint16_t d = f16_step(most - minimum, 15);
   put_u16(block, d);
   put_u16(block + 2, m);
   Byte codes[32];
