@@ -1,11 +1,9 @@
-// The half of safetensors.h that gives tensors away: to files and to f32.
+// The half of safetensors.h that gives tensors away, to files.
 #include "formats/safetensors.h"
 
-#include "base/half.h"
 #include "base/json.h"
 #include "formats/names.h"
-
-#include <cstring>
+#include "formats/quantised.h"
 
 namespace handloom::formats {
 namespace {
@@ -36,17 +34,6 @@ std::string_view npy_dtype(DType dtype) {
     case DType::i8: return "|i1";
     default: return "";
   }
-}
-
-/// Guards against a TensorInfo that was put together by hand.
-Result<void> check_size(const TensorInfo& tensor) {
-  const std::vector<uint64_t> dims(tensor.shape.dims().begin(), tensor.shape.dims().end());
-  const std::optional<uint64_t> expected = tensor_bytes(tensor.dtype, dims);
-  if (expected == tensor.bytes.size()) return {};
-  return fail(ErrorCode::invalid_argument, "tensor '{}': has {} bytes, expected {} for {} {}",
-              printable(tensor.name), tensor.bytes.size(),
-              expected ? std::to_string(*expected) : "more than any memory",
-              to_string(tensor.dtype), to_string(tensor.shape));
 }
 
 /// Neither format has a name for quantised blocks.
@@ -125,17 +112,6 @@ std::string npy_prefix(const TensorInfo& tensor) {
   return prefix + dict;
 }
 
-template <class Bits, class Widen>
-std::vector<float> widen(std::span<const std::byte> bytes, Widen to_float) {
-  std::vector<float> values(bytes.size() / sizeof(Bits));
-  for (size_t i = 0; i < values.size(); ++i) {
-    Bits bits;
-    std::memcpy(&bits, bytes.data() + i * sizeof(Bits), sizeof(Bits));
-    values[i] = to_float(bits);
-  }
-  return values;
-}
-
 }  // namespace
 
 Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
@@ -171,18 +147,6 @@ Result<void> write_npy(const std::string& path, const TensorInfo& tensor) {
     parts[1] = std::as_bytes(std::span(widened));
   }
   return write_file(path, parts);
-}
-
-Result<std::vector<float>> to_f32(const TensorInfo& tensor) {
-  CHECK_OK(check_size(tensor));
-  switch (tensor.dtype) {
-    case DType::f32: return widen<float>(tensor.bytes, [](float value) { return value; });
-    case DType::f16: return widen<uint16_t>(tensor.bytes, f16_to_f32);
-    case DType::bf16: return widen<uint16_t>(tensor.bytes, bf16_to_f32);
-    default:
-      return fail(ErrorCode::unsupported, "tensor '{}': has type {}, expected f32, f16 or bf16",
-                  printable(tensor.name), to_string(tensor.dtype));
-  }
 }
 
 }  // namespace handloom::formats

@@ -57,7 +57,7 @@ TEST(Checkpoint, OpensAFileAndReferenceActivations) {
   ASSERT_OK(const std::vector<float> logits, to_f32(*reference.find("logits")));
   EXPECT_EQ(logits.size(), 48u * 600u);
   expect_error(to_f32(*reference.find("input_ids")), ErrorCode::unsupported,
-               {"'input_ids': has type i64, expected f32, f16 or bf16"});
+               {"'input_ids': has type i64, expected f32, f16, bf16 or a quantised type"});
 }
 
 TEST(Checkpoint, ReadsShardsAndStaysValidWhenMoved) {
