@@ -225,9 +225,10 @@ Result<std::vector<float>> find_divisors(const Fields& fields, std::string_view 
                                          uint32_t rope_dim) {
   const TensorInfo* tensor = fields.checkpoint().find(name);
   if (tensor == nullptr) return std::vector<float>();
-  if (tensor->shape != Shape{rope_dim / 2}) {
-    return fail(ErrorCode::bad_format, "{}: tensor '{}' has shape {}, expected [{}]",
-                fields.where(), name, to_string(tensor->shape), rope_dim / 2);
+  if (tensor->dtype != DType::f32 || tensor->shape != Shape{rope_dim / 2}) {
+    return fail(ErrorCode::bad_format, "{}: tensor '{}' is {} {}, expected f32 [{}]",
+                fields.where(), name, to_string(tensor->dtype), to_string(tensor->shape),
+                rope_dim / 2);
   }
   TRY(std::vector<float> divisors, to_f32(*tensor));
   for (const float divisor : divisors) {
