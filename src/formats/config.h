@@ -73,7 +73,7 @@ struct Config {
   bool qkv_bias = false;           // added to queries, keys and values; Qwen 2
   bool qk_norm = false;            // RMSNorm over each query and key head before RoPE; Qwen 3
   bool gemma_norms = false;        // norms multiply by 1 + weight, and follow each block, too
-  bool norms_include_one = false;  // ... and the file has added the 1; Gemma in GGUF
+  bool norms_include_one = false;  // ... and the file has added the 1; GGUF and MLC
   Activation activation = Activation::silu;
   float attention_scale = 0;           // of a query-key product; 1 / sqrt(head_dim)
   float attn_softcap = 0;              // scores become cap * tanh(score / cap); 0: not; Gemma 2: 50

@@ -1,5 +1,7 @@
 #include "formats/tensor_names.h"
 
+#include "formats/mlc_names.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -94,6 +96,8 @@ std::vector<std::string> names_in_file(Naming naming, std::string_view ours) {
   switch (naming) {
     case Naming::gguf: return {gguf_name(ours)};
     case Naming::mlc:
+      if (std::vector<std::string> names = mlc_names(ours); !names.empty()) return names;
+      break;
     case Naming::hugging_face: break;
   }
   const auto [layer, rest] = split(ours);
