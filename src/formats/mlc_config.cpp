@@ -144,7 +144,7 @@ Result<MlcConfig> parse_mlc_config(std::string_view json, std::string where) {
   TRY(const JsonObject model_config, object.get_object("model_config"));
   const Json hf = to_hugging_face(root, model_type);
   TRY(mlc.config, parse_config(hf.dump(), model_config.where()));
-  mlc.norms_hold_one = mlc.config.gemma_norms;
+  mlc.config.norms_include_one = mlc.config.gemma_norms;
   TRY(mlc.generation, parse_defaults(root, where));
   // Files of 2023 name a template that MLC holds itself; there is nothing in them to read.
   const Json* conversation = object.find("conv_template");

@@ -24,7 +24,6 @@ struct MlcConfig {
   MlcQuantization quantization = MlcQuantization::q0f16;
   GenerationConfig generation;               // generation_config.json's, else what this file says
   std::optional<Conversation> conversation;  // for a folder without a Jinja template
-  bool norms_hold_one = false;  // Gemma's norm weights already hold the 1 that it adds to them
 };
 
 /// `where` begins every error message; those about model_config use Hugging Face's keys, so

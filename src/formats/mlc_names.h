@@ -12,16 +12,15 @@
 
 namespace handloom::formats {
 
-/// The names under which a Checkpoint of open_mlc may have this tensor, the likeliest first; none
-/// if MLC has no such tensor. The first one that is there is the tensor: a Llama's
-/// ffn_norm.weight is named as a Gemma's post_attn_norm.weight, which is why that comes second.
+/// The names under which a Checkpoint of open_mlc may have this tensor, in the order to look for
+/// them; the last is the most common. Empty if MLC has no such tensor.
 ///
 ///   token_embd.weight  output_norm.weight  output.weight
 ///   blk.N. attn_norm.weight  post_attn_norm.weight  ffn_norm.weight  post_ffn_norm.weight
 ///   blk.N. attn_qkv.weight  attn_qkv.bias  attn_output.weight  attn_q_norm.weight
 ///          attn_k_norm.weight  ffn_gate_up.weight  ffn_down.weight
-///   blk.N. attn_q.weight  attn_k.weight  attn_v.weight   Gemma 3
-///   blk.N. ffn_gate_inp.weight  ffn_gate_up_exps.weight  ffn_down_exps.weight   Qwen 3 MoE
+///   blk.N. attn_q.weight  attn_k.weight  attn_v.weight                       Gemma 3
+///   blk.N. router.weight  experts.gate_up.weight  experts.down.weight       Qwen 3 MoE
 std::vector<std::string> mlc_names(std::string_view canonical);
 
 }  // namespace handloom::formats

@@ -4,6 +4,7 @@
 #include "formats/names.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -249,22 +250,22 @@ void repack_mlc_q3(const TensorInfo& source, uint64_t row, const PlaneLayout& la
   for (uint32_t g = 0; g < n_groups; ++g) put_u16(out[1], g, load_u16(scales + 2 * size_t{g}));
 }
 
-/// Codes that lie in the file as on the GPU, and their scales, which MLC may have rounded to bf16.
+/// Codes that lie in the file as on the GPU, and their scales, which do so but for those of
+/// mlc_q4f32 that MLC rounded to bf16.
 void repack_grouped(const TensorInfo& source, uint64_t row, const PlaneLayout& layout,
                     const RowPlanes& out) {
   const uint64_t code_bytes = uint64_t{4} * layout.words(Plane::codes);
   std::memcpy(out[0], row_of(source.bytes, row, code_bytes), code_bytes);
-  if (source.scale_dtype == DType::bf16) {
-    const uint32_t n_scales = layout.in_dim / layout.group;
-    const Byte* scales = row_of(source.scales, row, uint64_t{2} * n_scales);
-    for (uint32_t i = 0; i < n_scales; ++i) {
-      out[1][i] = uint32_t{load_u16(scales + 2 * size_t{i})} << 16;
-    }
+  const uint64_t n_scales = layout.in_dim / layout.group;
+  const uint64_t scale_bytes = n_scales * dtype_bytes(source.scale_dtype);
+  const Byte* scales = row_of(source.scales, row, scale_bytes);
+  if (source.scale_dtype != DType::bf16) {
+    std::memcpy(out[1], scales, scale_bytes);
     return;
   }
-  const uint64_t scale_bytes =
-      uint64_t{layout.in_dim / layout.group} * dtype_bytes(source.scale_dtype);
-  std::memcpy(out[1], row_of(source.scales, row, scale_bytes), scale_bytes);
+  for (uint64_t i = 0; i < n_scales; ++i) {
+    out[1][i] = std::bit_cast<uint32_t>(bf16_to_f32(load_u16(scales + 2 * i)));
+  }
 }
 
 }  // namespace
@@ -299,8 +300,10 @@ Result<void> check_repackable(const TensorInfo& source, const std::string& where
                 "{}: tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type", where,
                 printable(source.name), to_string(source.dtype));
   }
-  const uint32_t multiple = std::max(plain ? 4u : 32u, std::min(source.group, 128u));
-  if (source.dtype == DType::mlc_q3 || in_dim % multiple == 0) return {};
+  // A group of 40 may be cut short by the row's end; the others may not.
+  const uint32_t group = source.dtype == DType::mlc_q3 ? 32 : std::min(source.group, 128u);
+  const uint32_t multiple = std::max(plain ? 4u : 32u, group);
+  if (in_dim % multiple == 0) return {};
   return fail(ErrorCode::unsupported,
               "{}: tensor '{}' has rows of {} values, expected a multiple of {}", where,
               printable(source.name), in_dim, multiple);

@@ -90,19 +90,14 @@ std::string gguf_name(std::string_view ours) {
   return fmt::format("blk.{}.{}", layer, look_up(kGgufLayer, rest));
 }
 
-/// MLC has no name for parts that it never splits; Hugging Face's then serve for the error message.
-std::vector<std::string> mlc_names_in_file(std::string_view ours) {
-  std::vector<std::string> names = mlc_names(ours);
-  if (names.empty()) names.push_back(hugging_face_name(ours));
-  return names;
-}
-
 }  // namespace
 
 std::vector<std::string> names_in_file(Naming naming, std::string_view ours) {
   switch (naming) {
     case Naming::gguf: return {gguf_name(ours)};
-    case Naming::mlc: return mlc_names_in_file(ours);
+    case Naming::mlc:
+      if (std::vector<std::string> names = mlc_names(ours); !names.empty()) return names;
+      break;
     case Naming::hugging_face: break;
   }
   const auto [layer, rest] = split(ours);
