@@ -291,6 +291,9 @@ void LineEditor::remember(const std::string& input) {
   impl_->call_history(H_ENTER, input.c_str());
   if (impl_->history_file.empty()) return;
   if (impl_->call_history(H_SAVE, impl_->history_file.c_str()) >= 0) return;
+  write_stderr(
+      fmt::format("history: {} could not be written, so what you type from here on is not kept\n",
+                  one_line(impl_->history_file)));
   impl_->history_file.clear();
 }
 

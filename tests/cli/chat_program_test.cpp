@@ -50,6 +50,7 @@ std::vector<size_t> counts(const std::string& line) {
 
 constexpr const char* kSum = "What is 17 + 25?";
 constexpr const char* kFrance = "What is the capital of France? Answer in one word.";
+constexpr const char* kSmallSum = "What is 3 + 4?";
 constexpr const char* kStory = "Tell me a story about a blue kite.";
 
 std::string lines(std::initializer_list<std::string> all) {
@@ -59,7 +60,8 @@ std::string lines(std::initializer_list<std::string> all) {
 }
 
 TEST_F(ChatProgram, EveryTurnEvaluatesOnlyWhatIsNew) {
-  const Outcome outcome = chat(lines({kSum, kFrance, kStory}), "--stats --system 'You are kind.'");
+  const Outcome outcome =
+      chat(lines({kSum, kFrance, kSmallSum}), "--stats --system 'You are kind.'");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
 
   // Each turn from scratch, by another command: the same answer and the same prompt.
@@ -70,7 +72,7 @@ TEST_F(ChatProgram, EveryTurnEvaluatesOnlyWhatIsNew) {
   ASSERT_EQ(stats.size(), 3u) << outcome.err;
   for (size_t turn = 0; turn < 3; ++turn) {
     SCOPED_TRACE(stats[turn]);
-    messages.push_back(message("user", std::vector{kSum, kFrance, kStory}[turn]));
+    messages.push_back(message("user", std::vector{kSum, kFrance, kSmallSum}[turn]));
     const Json scratch = run_from_scratch(messages);
     messages.push_back(message("assistant", scratch["text"]));
     answers += scratch["text"].get<std::string>() + "\n";
@@ -129,12 +131,11 @@ TEST_F(ChatProgram, RetryDrawsAnotherAnswer) {
 }
 
 TEST_F(ChatProgram, ASavedChatGoesOnElsewhere) {
-  const std::string question = "What is 3 + 4?";
-  const Outcome whole = chat(lines({kSum, question}), "--system 'You are kind.'");
+  const Outcome whole = chat(lines({kSum, kSmallSum}), "--system 'You are kind.'");
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
   const Outcome first =
       chat(lines({"/params max-tokens 40", kSum, "/save a b.json"}), "--system 'You are kind.'");
-  const Outcome second = chat(lines({"/load a b.json", question, "/system", "/save c.json"}));
+  const Outcome second = chat(lines({"/load a b.json", kSmallSum, "/system", "/save c.json"}));
   ASSERT_EQ(second.exit_code, 0) << second.err;
   EXPECT_EQ(first.out + second.out, whole.out);
   EXPECT_NE(second.err.find("You are kind.\n"), std::string::npos) << second.err;
@@ -213,7 +214,7 @@ TEST_F(ChatProgram, MistakesAreSentencesAndTheChatGoesOn) {
 TEST_F(ChatProgram, AFullContextDropsTheOldestTurns) {
   // A turn is some 30 tokens: of a context of 96, less 10 for an answer, two fit beside a new one.
   const Outcome outcome =
-      chat(lines({kSum, "What is 3 + 4?", "What is 5 + 6?", "What is 7 + 8?", "/save a.json"}),
+      chat(lines({kSum, kSmallSum, "What is 5 + 6?", "What is 7 + 8?", "/save a.json"}),
            "--context 96 --max-tokens 10 --stats --system 'You are kind.'");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("(the context is full: the oldest exchange is left out from here on)"),
@@ -343,7 +344,7 @@ class Terminal {
     if (pid_ != 0) return;
     if (chdir(folder.c_str()) == 0) {
       setenv("XDG_STATE_HOME", state_home.c_str(), 1);
-      setenv("HOME", folder.c_str(), 1);  // no ~/.editrc of whoever runs the tests
+      setenv("EDITRC", "/dev/null", 1);  // not the keys of whoever runs the tests
       setenv("TERM", "xterm", 1);
       execl(HANDLOOM_PROGRAM, "handloom", "chat", "--temperature", "0", "--precision", "f32",
             nullptr);
