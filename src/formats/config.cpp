@@ -86,7 +86,8 @@ Result<Config> parse_common(const JsonObject& object) {
 }  // namespace
 
 uint64_t Config::kv_bytes_per_token(DType kv) const {
-  return uint64_t{2} * n_layers * kv_dim() * dtype_bytes(kv);
+  const uint64_t scale_bytes = kv == DType::i8 ? 2 : 0;  // an f16 for each row of a head
+  return uint64_t{2} * n_layers * n_kv_heads * (head_dim * dtype_bytes(kv) + scale_bytes);
 }
 
 uint64_t Config::weight_count() const {

@@ -105,7 +105,8 @@ struct Config {
   uint32_t q_dim() const { return n_heads * head_dim; }      // width of all query heads
   uint32_t kv_dim() const { return n_kv_heads * head_dim; }  // width of all key (or value) heads
 
-  /// Bytes of K and V that one token adds to the cache, over all layers.
+  /// Bytes of K and V that one token adds to the cache, over all layers: f32, f16, or i8 with its
+  /// scales.
   uint64_t kv_bytes_per_token(DType kv) const;
   /// Parameters, a tied matrix counted once.
   uint64_t weight_count() const;

@@ -5,8 +5,9 @@
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
 //   3        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
-//   4        y           vec4f    [rows, n_heads * head_dim]                     write
-//   5        params      Params                                                  uniform
+//   4        softmax     vec2f    [rows, n_heads]                                read_write
+//   5        y           vec4f    [rows, n_heads * head_dim]                     read_write
+//   6        params      Params                                                  uniform
 //
 //   dispatch   (n_heads, rows, 1): one workgroup attends with one query head of one row
 //   requires   head_dim % 4 == 0, head_dim <= 256, keys of all rows appended already
@@ -17,9 +18,13 @@
 // Grouped queries read the KV head they share. cap(s) = softcap * tanh(s / softcap) where softcap is
 // not 0 (Gemma 2). Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018).
 //
-// variants: kv = f32 | f16
+// kv is one slab of a cache. The slabs before it left their largest score and their sum of weights in
+// softmax, and what they sum to in y; the last slab divides. Chunks and spans begin at multiples of
+// their size, a slab at a multiple of a span: so where a cache is cut changes no bit of y.
+//
+// variants: kv = f32 | f16 | int8
 // variants: reduce = tree | subgroup
-// uses: lib/packed4_{kv}.wgsl
+// uses: lib/kv_{kv}.wgsl
 // uses: lib/reduce_{reduce}.wgsl
 // uses: lib/tanh.wgsl
 
@@ -31,33 +36,28 @@ struct Params {
   scale: f32,
   window: u32,      // keys a row sees, its own included; 0: all
   softcap: f32,     // 0: none
+  first: u32,       // the slab holds the positions from here, a multiple of 256
+  end: u32,         // to before here
+  is_first: u32,    // 1: nothing was attended to before
+  is_last: u32,     // 1: nothing will be after
 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
 @group(0) @binding(3) var<storage, read> kv: array<packed4>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> softmax: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 const workgroup_size = 64u;
-const page_size = 16u;  // tokens
+const span_size = 256u;  // keys whose values are summed before they are added to the others'
+const least = -3.0e38;
 
 var<workgroup> query: array<vec4f, 64>;             // head_dim / 4 of them used
-var<workgroup> probability: array<f32, 64>;         // of the chunk's keys, not yet normalised
+var<workgroup> value_weight: array<f32, 64>;        // of the chunk's keys: probability times scale
 var<workgroup> value_row: array<u32, 64>;           // where each key's value starts in kv
 var<workgroup> partial: array<vec4f, 64>;
-
-// Where the key at `position` starts in kv, in vec4s; its value is value_offset() further on.
-fn key_row(position: u32, kv_head: u32) -> u32 {
-  let page = page_table[position / page_size];
-  let slot = position % page_size;
-  return ((page * 2 * params.n_kv_heads + kv_head) * page_size + slot) * params.head_dim4;
-}
-
-fn value_offset() -> u32 {
-  return params.n_kv_heads * page_size * params.head_dim4;
-}
 
 @compute @workgroup_size(workgroup_size)
 fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -65,7 +65,9 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let row = group.y;
   let kv_head = head / (params.n_heads / params.n_kv_heads);
   let n_keys = positions[row] + 1;
-  let first_key = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
+  let first_seen = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
+  let begin = max(first_seen, params.first);
+  let end = min(n_keys, params.end);
 
   if (lane < params.head_dim4) {
     query[lane] = qkv[row * params.row_dim4 + head * params.head_dim4 + lane] * params.scale;
@@ -76,50 +78,81 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let n_parts = workgroup_size / params.head_dim4;
   let part = lane / params.head_dim4;
   let dim = lane % params.head_dim4;
+  let value_offset = params.n_kv_heads * page_size * params.head_dim4;
 
-  var largest = -3.0e38;
+  let y_at = (row * params.n_heads + head) * params.head_dim4 + lane;
+  var largest = least;
   var total = 0.0;
-  var sum = vec4f();
-  for (var first = first_key; first < n_keys; first += workgroup_size) {
-    // One key per lane.
-    let key = first + lane;
-    var score = -3.0e38;
-    if (key < n_keys) {
-      let at = key_row(key, kv_head);
-      value_row[lane] = at + value_offset();
-      score = 0.0;
-      for (var i = 0u; i < params.head_dim4; i++) {
-        score += dot(query[i], unpack4(kv[at + i]));
-      }
-      if (params.softcap > 0.0) {
-        score = soft_capped(score, params.softcap);
-      }
+  var result = vec4f();
+  if (params.is_first == 0) {
+    largest = softmax[row * params.n_heads + head].x;
+    total = softmax[row * params.n_heads + head].y;
+    if (lane < params.head_dim4) {
+      result = y[y_at];
     }
-    let new_largest = max(largest, workgroup_max(score, lane));
-    let weight = select(0.0, exp(score - new_largest), key < n_keys);
-    probability[lane] = weight;
+  }
+  for (var span = begin / span_size * span_size; span < end; span += span_size) {
+    let largest_before = largest;
+    var sum = vec4f();
+    let chunk = max(span, begin / workgroup_size * workgroup_size);
+    for (var first = chunk; first < min(end, span + span_size); first += workgroup_size) {
+      // One key per lane.
+      let key = first + lane;
+      let seen = key >= begin && key < end;
+      var score = least;
+      var value_scale = 0.0;
+      if (seen) {
+        let page = page_table[key / page_size];
+        let slot = key % page_size;
+        let at = page * page_stride(params.n_kv_heads, params.head_dim4) +
+                 (kv_head * page_size + slot) * params.head_dim4;
+        let scales = kv_scales(page, kv_head, slot, params.n_kv_heads, params.head_dim4);
+        value_row[lane] = at + value_offset;
+        value_scale = scales.y;
+        score = 0.0;
+        for (var i = 0u; i < params.head_dim4; i++) {
+          score += dot(query[i], unpack4(kv[at + i]));
+        }
+        score *= scales.x;
+        if (params.softcap > 0.0) {
+          score = soft_capped(score, params.softcap);
+        }
+      }
+      let new_largest = max(largest, workgroup_max(score, lane));
+      let weight = select(0.0, exp(score - new_largest), seen);
+      value_weight[lane] = weight * value_scale;
 
-    // What was summed so far counted relative to a smaller maximum. The barriers within
-    // workgroup_sum also publish probability and value_row.
-    let rescale = exp(largest - new_largest);
-    total = total * rescale + workgroup_sum(weight, lane);
-    sum *= rescale;
-    if (part < n_parts) {
-      for (var k = part; k < min(workgroup_size, n_keys - first); k += n_parts) {
-        sum += probability[k] * unpack4(kv[value_row[k] + dim]);
+      // What was summed so far counted relative to a smaller maximum. The barriers within
+      // workgroup_sum also publish value_weight and value_row.
+      let rescale = exp(largest - new_largest);
+      total = total * rescale + workgroup_sum(weight, lane);
+      sum *= rescale;
+      if (part < n_parts) {
+        // From the first key seen on: what lies before may be anything.
+        let skipped = max(begin, first) - first;
+        let first_mine = part + (skipped + n_parts - 1 - part) / n_parts * n_parts;
+        for (var k = first_mine; k < min(workgroup_size, end - first); k += n_parts) {
+          sum += value_weight[k] * unpack4(kv[value_row[k] + dim]);
+        }
+      }
+      largest = new_largest;
+      workgroupBarrier();  // before the next chunk overwrites value_weight and value_row
+    }
+
+    partial[lane] = sum;
+    workgroupBarrier();
+    if (lane < params.head_dim4) {
+      result *= exp(largest_before - largest);
+      for (var p = 0u; p < n_parts; p++) {
+        result += partial[p * params.head_dim4 + lane];
       }
     }
-    largest = new_largest;
-    workgroupBarrier();  // before the next chunk overwrites probability and value_row
   }
 
-  partial[lane] = sum;
-  workgroupBarrier();
+  if (params.is_last == 0 && lane == 0) {
+    softmax[row * params.n_heads + head] = vec2f(largest, total);
+  }
   if (lane < params.head_dim4) {
-    var result = vec4f();
-    for (var p = 0u; p < n_parts; p++) {
-      result += partial[p * params.head_dim4 + lane];
-    }
-    y[(row * params.n_heads + head) * params.head_dim4 + lane] = result / total;
+    y[y_at] = select(result, result / total, params.is_last == 1);
   }
 }

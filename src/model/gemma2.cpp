@@ -2,10 +2,8 @@
 // capped, every other layer with a window, the embedding scaled by sqrt(model_dim).
 #include "model/families.h"
 #include "ops/add.h"
-#include "ops/attention.h"
 #include "ops/embed.h"
 #include "ops/geglu.h"
-#include "ops/kv_append.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -35,9 +33,8 @@ void Gemma2::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCa
     ops::rms_norm(enc, a.x, w.attn_norm, a.norm, eps);
     ops::matmul(enc, a.norm, w.attn_qkv, a.qkv);
     ops::rope(enc, batch.positions, cos_sin(il), a.qkv, heads());
-    ops::kv_append(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), heads());
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), a.attn, heads(),
-                   scores(il), batch.n_keys);
+    kv_append(enc, a, batch, kv, il);
+    attention(enc, a, batch, kv, il);
     ops::matmul(enc, a.attn, w.attn_output, a.proj);
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::rms_norm(enc, a.proj, w.post_attn_norm, a.norm, eps);

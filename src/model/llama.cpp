@@ -5,9 +5,7 @@
 // with scores(), LongRoPE with cos_sin(), and fused projections are a matter of the file.
 #include "model/families.h"
 #include "ops/add.h"
-#include "ops/attention.h"
 #include "ops/embed.h"
-#include "ops/kv_append.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -37,9 +35,8 @@ void Llama::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCac
     ops::rms_norm(enc, a.x, w.attn_norm, a.norm, eps);
     ops::matmul(enc, a.norm, w.attn_qkv, a.qkv);
     ops::rope(enc, batch.positions, cos_sin(il), a.qkv, heads());
-    ops::kv_append(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), heads());
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), a.attn, heads(),
-                   scores(il), batch.n_keys);
+    kv_append(enc, a, batch, kv, il);
+    attention(enc, a, batch, kv, il);
     ops::matmul(enc, a.attn, w.attn_output, a.proj);
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::add(enc, a.proj, a.x);

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "model/families.h"
+#include "ops/kv_append.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 
@@ -53,6 +54,36 @@ Result<void> check_dimensions(const formats::Config& c) {
   return {};
 }
 
+struct Scratch {
+  gpu::Tensor Activations::*tensor;
+  const char* name;
+  Shape shape;
+  DType dtype = DType::f32;
+};
+
+std::vector<Scratch> scratch_of(const formats::Config& c, uint32_t max_tokens) {
+  const bool has_experts = c.n_experts > 0;
+  const uint32_t ffn_rows = has_experts ? max_tokens * c.n_experts_used : max_tokens;
+  const uint32_t ffn_dim = has_experts ? c.expert_ffn_dim : c.ffn_dim;
+  using A = Activations;
+  std::vector<Scratch> all = {{&A::x, "x", {max_tokens, c.model_dim}},
+                              {&A::norm, "norm", {max_tokens, c.model_dim}},
+                              {&A::qkv, "qkv", {max_tokens, c.q_dim() + 2 * c.kv_dim()}},
+                              {&A::softmax, "softmax", {max_tokens, c.n_heads, 2}},
+                              {&A::attn, "attn", {max_tokens, c.q_dim()}},
+                              {&A::proj, "proj", {max_tokens, c.model_dim}},
+                              {&A::gate_up, "gate_up", {ffn_rows, 2 * ffn_dim}},
+                              {&A::ffn, "ffn", {ffn_rows, ffn_dim}},
+                              {&A::last, "last", {1, c.model_dim}}};
+  if (has_experts) {
+    all.push_back({&A::router, "router", {max_tokens, c.n_experts}});
+    all.push_back({&A::expert_ids, "expert_ids", {max_tokens, c.n_experts_used}, DType::u32});
+    all.push_back({&A::shares, "shares", {max_tokens, c.n_experts_used}});
+    all.push_back({&A::expert_out, "expert_out", {ffn_rows, c.model_dim}});
+  }
+  return all;
+}
+
 Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpoint,
                          formats::Naming naming, const formats::Config& config,
                          WeightStorage storage, uint32_t context, uint32_t max_tokens,
@@ -71,34 +102,24 @@ Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpo
 
 Result<Activations> Activations::create(gpu::Device& device, const formats::Config& c,
                                         uint32_t max_tokens) {
-  const auto make = [&](const char* name, uint32_t rows, uint32_t dim, DType dtype = DType::f32) {
-    return device.create_tensor(name, dtype, {rows, dim}, gpu::MemoryKind::activations);
-  };
-  const bool has_experts = c.n_experts > 0;
-  const uint32_t ffn_rows = has_experts ? max_tokens * c.n_experts_used : max_tokens;
-  const uint32_t ffn_dim = has_experts ? c.expert_ffn_dim : c.ffn_dim;
   Activations a;
-  TRY(a.x, make("x", max_tokens, c.model_dim));
-  TRY(a.norm, make("norm", max_tokens, c.model_dim));
-  TRY(a.qkv, make("qkv", max_tokens, c.q_dim() + 2 * c.kv_dim()));
-  TRY(a.attn, make("attn", max_tokens, c.q_dim()));
-  TRY(a.proj, make("proj", max_tokens, c.model_dim));
-  TRY(a.gate_up, make("gate_up", ffn_rows, 2 * ffn_dim));
-  TRY(a.ffn, make("ffn", ffn_rows, ffn_dim));
-  TRY(a.last, make("last", 1, c.model_dim));
-  if (has_experts) {
-    TRY(a.router, make("router", max_tokens, c.n_experts));
-    TRY(a.expert_ids, make("expert_ids", max_tokens, c.n_experts_used, DType::u32));
-    TRY(a.shares, make("shares", max_tokens, c.n_experts_used));
-    TRY(a.expert_out, make("expert_out", ffn_rows, c.model_dim));
+  for (const Scratch& s : scratch_of(c, max_tokens)) {
+    TRY(a.*s.tensor, device.create_tensor(s.name, s.dtype, s.shape, gpu::MemoryKind::activations));
   }
   return a;
+}
+
+uint64_t Activations::bytes(const formats::Config& c, uint32_t max_tokens) {
+  uint64_t bytes = 0;
+  for (const Scratch& s : scratch_of(c, max_tokens))
+    bytes += s.shape.count() * dtype_bytes(s.dtype);
+  return bytes;
 }
 
 Activations Activations::for_tokens(uint32_t n_tokens) const {
   Activations cut = *this;
   const uint32_t ffn_rows = n_tokens * (ffn.dim(0) / x.dim(0));
-  for (gpu::Tensor* t : {&cut.x, &cut.norm, &cut.qkv, &cut.attn, &cut.proj}) {
+  for (gpu::Tensor* t : {&cut.x, &cut.norm, &cut.qkv, &cut.softmax, &cut.attn, &cut.proj}) {
     *t = t->first_rows(n_tokens);
   }
   for (gpu::Tensor* t : {&cut.gate_up, &cut.ffn}) *t = t->first_rows(ffn_rows);
@@ -118,6 +139,29 @@ ops::Scores Model::scores(uint32_t il) const {
   return {.scale = config().attention_scale,
           .window = config().window(il),
           .softcap = config().attn_softcap};
+}
+
+void Model::kv_append(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                      const kv_cache::KvCache& kv, uint32_t il) const {
+  for (const kv_cache::Slab& slab : kv.slabs()) {
+    if (slab.end <= batch.first_position() || slab.first >= batch.n_keys) continue;
+    ops::kv_append(enc, a.qkv, batch.positions, kv.page_table(), slab.layers[il], heads(),
+                   {.first = slab.first, .end = slab.end});
+  }
+}
+
+void Model::attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                      const kv_cache::KvCache& kv, uint32_t il) const {
+  const ops::Scores how = scores(il);
+  const auto seen = kv.slabs_seen(batch.first_position(), batch.n_keys, how.window);
+  for (const kv_cache::Slab& slab : seen) {
+    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), slab.layers[il], a.softmax, a.attn,
+                   heads(), how, batch.n_keys,
+                   {.first = slab.first,
+                    .end = slab.end,
+                    .is_first = &slab == &seen.front(),
+                    .is_last = &slab == &seen.back()});
+  }
 }
 
 void Model::output(gpu::Encoder& enc, const Activations& a, const gpu::Tensor& logits) const {

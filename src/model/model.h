@@ -19,9 +19,10 @@ namespace handloom::model {
 struct Batch {
   gpu::Tensor token_ids;  // u32 [n_tokens]
   gpu::Tensor positions;  // u32 [n_tokens]
-  uint32_t n_keys = 0;    // the last row's position + 1; for counting bytes only
+  uint32_t n_keys = 0;    // the last row's position + 1: a recording serves others in its slab, too
 
   uint32_t n_tokens() const { return token_ids.dim(0); }
+  uint32_t first_position() const { return n_keys - n_tokens(); }
 };
 
 /// Scratch of a forward pass for up to `max_tokens` rows, sized once. Each tensor has a buffer of
@@ -30,6 +31,7 @@ struct Activations {
   gpu::Tensor x;        // [n_tokens, model_dim]   the residual stream
   gpu::Tensor norm;     // [n_tokens, model_dim]
   gpu::Tensor qkv;      // [n_tokens, (n_heads + 2 * n_kv_heads) * head_dim]
+  gpu::Tensor softmax;  // [n_tokens, n_heads, 2]  between the slabs of a KV cache
   gpu::Tensor attn;     // [n_tokens, n_heads * head_dim]
   gpu::Tensor proj;     // [n_tokens, model_dim]   what is added to x next
   gpu::Tensor gate_up;  // [n_tokens, 2 * ffn_dim]
@@ -43,6 +45,8 @@ struct Activations {
 
   static Result<Activations> create(gpu::Device& device, const formats::Config& config,
                                     uint32_t max_tokens);
+  /// What create() takes, in bytes.
+  static uint64_t bytes(const formats::Config& config, uint32_t max_tokens);
   uint32_t max_tokens() const { return x.dim(0); }
   /// The same memory, cut to `n_tokens` rows.
   Activations for_tokens(uint32_t n_tokens) const;
@@ -81,6 +85,12 @@ class Model {
   const gpu::Tensor& cos_sin(uint32_t il) const;
   /// Scale, window and cap of layer `il`.
   ops::Scores scores(uint32_t il) const;
+  /// ops::kv_append to the slabs of layer `il` that hold the batch.
+  void kv_append(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                 const kv_cache::KvCache& kv, uint32_t il) const;
+  /// ops::attention over the slabs of layer `il` that the batch sees, one after the other.
+  void attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                 const kv_cache::KvCache& kv, uint32_t il) const;
   /// The end of every pass: output norm and output matrix, for the rows that `logits` has room for.
   void output(gpu::Encoder& enc, const Activations& a, const gpu::Tensor& logits) const;
 

@@ -2,9 +2,7 @@
 #include "model/families.h"
 #include "ops/add.h"
 #include "ops/add_bias.h"
-#include "ops/attention.h"
 #include "ops/embed.h"
-#include "ops/kv_append.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -35,9 +33,8 @@ void Qwen2::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCac
     ops::matmul(enc, a.norm, w.attn_qkv, a.qkv);
     ops::add_bias(enc, w.attn_qkv_bias, a.qkv);
     ops::rope(enc, batch.positions, cos_sin(il), a.qkv, heads());
-    ops::kv_append(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), heads());
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), a.attn, heads(),
-                   scores(il), batch.n_keys);
+    kv_append(enc, a, batch, kv, il);
+    attention(enc, a, batch, kv, il);
     ops::matmul(enc, a.attn, w.attn_output, a.proj);
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::add(enc, a.proj, a.x);

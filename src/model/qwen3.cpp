@@ -1,9 +1,7 @@
 // Qwen 3 (Yang et al., 2025): a Llama that normalises each query and key head before the rotation.
 #include "model/families.h"
 #include "ops/add.h"
-#include "ops/attention.h"
 #include "ops/embed.h"
-#include "ops/kv_append.h"
 #include "ops/matmul.h"
 #include "ops/qk_norm.h"
 #include "ops/rms_norm.h"
@@ -35,9 +33,8 @@ void Qwen3::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCac
     ops::matmul(enc, a.norm, w.attn_qkv, a.qkv);
     ops::qk_norm(enc, w.attn_q_norm, w.attn_k_norm, a.qkv, heads(), eps);
     ops::rope(enc, batch.positions, cos_sin(il), a.qkv, heads());
-    ops::kv_append(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), heads());
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), kv.layer(il), a.attn, heads(),
-                   scores(il), batch.n_keys);
+    kv_append(enc, a, batch, kv, il);
+    attention(enc, a, batch, kv, il);
     ops::matmul(enc, a.attn, w.attn_output, a.proj);
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::add(enc, a.proj, a.x);

@@ -2,6 +2,7 @@
 
 #include "gpu/encoder.h"
 #include "ops/heads.h"
+#include "ops/slab_range.h"
 
 namespace handloom::ops {
 
@@ -18,13 +19,17 @@ struct Scores {
 ///
 ///   qkv         f32 [rows, heads.row_dim()]
 ///   positions   u32 [rows]
-///   page_table  u32 [n_pages]
-///   kv          f32 or f16 [n_pages, 2 * n_kv_heads, 16, head_dim]   up to and with these rows
+///   page_table  u32 [n_pages]   page, within its slab, of each 16 positions
+///   kv          a slab, as kv_append says   up to and with these rows
+///   softmax     f32 [rows, n_heads, 2]   what one slab's call leaves for the next
 ///   y           f32 [rows, n_heads * head_dim]   its own buffer
 ///
+/// A cache of several slabs takes a call for each, in order, and `slab` says which part of the keys
+/// is at hand. Where the cuts are (multiples of 256) changes no bit of y.
 /// `n_keys` is the largest position + 1, for counting bytes; the kernel reads positions itself.
 void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
-               const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& y,
-               const Heads& heads, const Scores& scores, uint32_t n_keys);
+               const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& softmax,
+               const gpu::Tensor& y, const Heads& heads, const Scores& scores, uint32_t n_keys,
+               const SlabRange& slab = {});
 
 }  // namespace handloom::ops

@@ -66,7 +66,11 @@ kernels::Weight weight_variant(DType dtype) {
 }
 
 kernels::Kv kv_variant(const gpu::Tensor& kv) {
-  return kv.dtype == DType::f16 ? kernels::Kv::f16 : kernels::Kv::f32;
+  switch (kv.dtype) {
+    case DType::f16: return kernels::Kv::f16;
+    case DType::i8: return kernels::Kv::int8;
+    default: return kernels::Kv::f32;
+  }
 }
 
 kernels::Reduce reduce_variant(const gpu::Encoder& enc) {

@@ -28,7 +28,11 @@ void kv_append(const Host& qkv, std::span<const uint32_t> positions,
     for (uint32_t h = 0; h < n_kv_rows; ++h) {
       const std::span<float> slot = kv.row(kv_row(kv, page_table, h, positions[r]));
       std::ranges::copy(k_and_v.subspan(size_t{h} * head_dim, head_dim), slot.begin());
-      round_to(slot, stored_as);
+      if (stored_as == DType::i8) {
+        round_to_int8(slot);
+      } else {
+        round_to(slot, stored_as);
+      }
     }
   }
 }

@@ -29,7 +29,7 @@ size_t kv_row(const Host& kv, std::span<const uint32_t> page_table, uint32_t kv_
 ///   positions   [rows]
 ///   page_table  [> positions[r] / kPageSize], page ids below n_pages
 ///   kv          [n_pages, 2 * n_kv_heads, kPageSize, head_dim], written
-///   stored_as   the type the values are rounded to: f32, f16 or bf16
+///   stored_as   the type the values are rounded to: f32, f16, bf16; or i8, see round_to_int8
 void kv_append(const Host& qkv, std::span<const uint32_t> positions,
                std::span<const uint32_t> page_table, Host& kv, DType stored_as = DType::f32);
 

@@ -29,7 +29,7 @@ uint32_t first_key(const std::vector<uint32_t>& positions, uint32_t window) {
 
 /// The pages with |v| for v, and the same keys.
 Host with_value_magnitudes(Host kv) {
-  const size_t page = kv.values.size() / kPages, keys = page / 2;
+  const size_t page = kv.values.size() / kv.dim(0), keys = page / 2;
   for (size_t i = 0; i < kv.values.size(); ++i) {
     if (i % page >= keys) kv.values[i] = std::abs(kv.values[i]);
   }
@@ -43,16 +43,24 @@ double largest_score(const Host& qkv, const ops::Heads& heads, float scale) {
   return scale * largest * heads.head_dim;
 }
 
-/// Let S bound the scores. A score is off by (head_dim + 2) u S; its distance to the maximum (at
-/// most 2 S, where both are off) is rounded once more. An error d of its argument changes exp by
-/// the factor 1 + d, and exp errs by itself, once for the key and once for every later chunk that
-/// raises the maximum. Weights enter the sum over the keys and the divisor: twice all that. Then
-/// the sums themselves, the quotient, the reference. A cap bounds the scores, too, does not enlarge
+/// Let S bound the scores. A score is off by (head_dim + 3) u S, a factor for int8 counted; its
+/// distance to the maximum (at most 2 S, where both are off) is rounded once more. An error d of
+/// its argument changes exp by the factor 1 + d, and exp errs by itself, once for the key and once
+/// for every later chunk that raises the maximum, which is a product, too; a window may begin
+/// within a chunk. Weights enter the sum over the keys and the divisor: twice all that. Then the
+/// sums themselves, the quotient, the reference. A cap bounds the scores, too, does not enlarge
 /// their error, and adds its own.
 double roundings(const ops::Heads& heads, double s, float cap, uint32_t n_keys) {
-  const double n_chunks = std::ceil(n_keys / 64.0), bound = cap > 0 ? std::min(s, double{cap}) : s;
-  const double argument = 2 * ((heads.head_dim + 2.0) * s + kSoftcap * cap) + 2 * bound;
-  return 2 * ((argument + exp_roundings(2 * bound)) * n_chunks + n_keys + 1) + kDivision + 1;
+  const double n_chunks = std::ceil(n_keys / 64.0) + 1;
+  const double bound = cap > 0 ? std::min(s, double{cap}) : s;
+  const double argument = 2 * ((heads.head_dim + 3.0) * s + kSoftcap * cap) + 2 * bound;
+  return 2 * ((argument + exp_roundings(2 * bound) + 1) * n_chunks + n_keys + 2) + kDivision + 1;
+}
+
+/// What slabs leave each other. It begins as NaN: the first slab may not read it.
+gpu::Tensor unset_softmax(GpuRun& run, uint32_t rows, const ops::Heads& heads) {
+  const Shape shape = {rows, heads.n_heads, 2};
+  return run.inout("softmax", Host(shape, std::vector<float>(shape.count(), kNan)));
 }
 
 std::string check_attention(const ops::Heads& heads, const Host& qkv,
@@ -60,11 +68,13 @@ std::string check_attention(const ops::Heads& heads, const Host& qkv,
                             DType type, const Features& features) {
   const uint32_t n_keys = std::ranges::max(positions) + 1;
   const Host kv = make_kv(heads, first_key(positions, scores.window), n_keys, type);
+  const uint32_t rows = qkv.dim(0);
   GpuRun run(features);
-  const gpu::Tensor y = run.out("y", {qkv.dim(0), heads.n_heads * heads.head_dim});
+  const gpu::Tensor y = run.out("y", {rows, heads.n_heads * heads.head_dim});
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
-                 run.in("page_table", kPageTable), run.in("kv", kv, type), y, heads, scores,
-                 n_keys);
+                 run.in("page_table", kPageTable),
+                 run.in("kv", pages_shape(kv, type), type, page_words(kv, type)),
+                 unset_softmax(run, rows, heads), y, heads, scores, n_keys);
   const std::string shape = fmt::format("{} rows {} window {} last {}", describe(heads),
                                         positions.size(), scores.window, positions.back());
   const auto ran = run.run();
@@ -205,8 +215,9 @@ TEST(Attention, AWindowOfOneIsTheValueItself) {
     GpuRun run(device().adapter().features);
     const gpu::Tensor y = run.out("y", {qkv.dim(0), heads.n_heads * heads.head_dim});
     ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", rows),
-                   run.in("page_table", kPageTable), run.in("kv", kv), y, heads,
-                   {.scale = 1, .window = 1}, kLongest);
+                   run.in("page_table", kPageTable), run.in("kv", kv),
+                   unset_softmax(run, qkv.dim(0), heads), y, heads, {.scale = 1, .window = 1},
+                   kLongest);
     ASSERT_TRUE(run.run());
     Host want(y.shape);
     for (size_t r = 0; r < rows.size(); ++r) {
@@ -251,11 +262,109 @@ TEST(Attention, CappedScoresOfThousandsNeitherOverflowNorVanish) {
   }
 }
 
+/// A sequence of 1,300 tokens, cut into slabs at multiples of 256. Each slab has its pages in an
+/// order of its own.
+struct SlabCase {
+  ops::Heads heads;
+  std::vector<uint32_t> positions;
+  uint32_t window = 0;
+  DType type = DType::f32;
+};
+
+constexpr uint32_t kManyTokens = 1300;
+
+/// y of attention over slabs that begin at `cuts`.
+std::vector<uint32_t> attend_by_slabs(const SlabCase& c, const Host& kv,
+                                      std::span<const uint32_t> cuts, Host* values = nullptr) {
+  const auto rows = static_cast<uint32_t>(c.positions.size());
+  const uint32_t n_keys = std::ranges::max(c.positions) + 1;
+  ops::Scores scores = usual(c.heads);
+  scores.window = c.window;
+  GpuRun run(device().adapter().features);
+  const gpu::Tensor qkv = run.in("qkv", make_qkv(c.heads, c.positions));
+  const gpu::Tensor positions = run.in("positions", c.positions);
+  const gpu::Tensor softmax = unset_softmax(run, rows, c.heads);
+  const gpu::Tensor y = run.out("y", {rows, c.heads.n_heads * c.heads.head_dim});
+
+  std::vector<uint32_t> pages;  // of the reference: in order
+  for (uint32_t i = 0; i < kv.dim(0); ++i) pages.push_back(i);
+  std::vector<uint32_t> page_table(pages.size());
+  std::vector<std::pair<ops::SlabRange, Host>> slabs;
+  const size_t page_values = kv.values.size() / kv.dim(0);
+  for (size_t s = 0; s < cuts.size(); ++s) {
+    const bool is_last = s + 1 == cuts.size();
+    const uint32_t first_page = cuts[s] / 16, end_page = is_last ? kv.dim(0) : cuts[s + 1] / 16;
+    const uint32_t n = end_page - first_page;
+    Host slab({n, kv.dim(1), kv.dim(2), kv.dim(3)});
+    for (uint32_t i = 0; i < n; ++i) {
+      page_table[first_page + i] = n - 1 - i;
+      std::copy_n(kv.values.begin() + (first_page + i) * page_values, page_values,
+                  slab.values.begin() + (n - 1 - i) * page_values);
+    }
+    slabs.push_back(
+        {{cuts[s], is_last ? UINT32_MAX : cuts[s + 1], s == 0, is_last}, std::move(slab)});
+  }
+  const gpu::Tensor table = run.in("page_table", page_table);
+  for (const auto& [range, slab] : slabs) {
+    ops::attention(run.encoder(), qkv, positions, table,
+                   run.in("kv", pages_shape(slab, c.type), c.type, page_words(slab, c.type)),
+                   softmax, y, c.heads, scores, n_keys, range);
+  }
+  const auto ran = run.run();
+  EXPECT_TRUE(ran);
+  if (!ran) return {};
+  if (values != nullptr) *values = run.values(y);
+  const auto words = run.words(y);
+  return {words.begin(), words.end()};
+}
+
+TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
+  const std::vector<uint32_t> all_cuts[] = {
+      {0}, {0, 256}, {0, 1024}, {0, 512, 768}, {0, 256, 512, 768, 1024, 1280}};
+  const std::vector<uint32_t> decode = {1299}, few = {1280, 255, 700};
+  std::vector<uint32_t> prefill(70);
+  for (uint32_t r = 0; r < prefill.size(); ++r) prefill[r] = 1230 + r;
+  const std::vector<uint32_t> mixed = {0, 255, 256, 1279, 1280, 511, 513, 1024, 1};
+  for (const DType type : kKvTypes) {
+    for (const ops::Heads& heads : {ops::Heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 32},
+                                    ops::Heads{.n_heads = 2, .n_kv_heads = 1, .head_dim = 80},
+                                    ops::Heads{.n_heads = 1, .n_kv_heads = 1, .head_dim = 256}}) {
+      Host kv({(kManyTokens + 15) / 16, 2 * heads.n_kv_heads, 16, heads.head_dim});
+      std::vector<uint32_t> positions(kManyTokens), pages(kv.dim(0));
+      for (uint32_t i = 0; i < kManyTokens; ++i) positions[i] = i;
+      for (uint32_t i = 0; i < pages.size(); ++i) pages[i] = i;
+      reference::kv_append(ramp({kManyTokens, heads.row_dim()}, 2), positions, pages, kv, type);
+      for (const auto& rows : {decode, few, prefill, mixed}) {
+        for (const uint32_t window : {0, 1, 100, 256, 600}) {
+          const SlabCase c{.heads = heads, .positions = rows, .window = window, .type = type};
+          SCOPED_TRACE(fmt::format("{} {} rows {} window {}", to_string(type), describe(heads),
+                                   rows.size(), window));
+          Host uncut;
+          const auto want = attend_by_slabs(c, kv, all_cuts[0], &uncut);
+          ops::Scores scores = usual(heads);
+          scores.window = window;
+          const auto reference_on = [&](const Host& cache) {
+            return reference::attention(make_qkv(heads, rows), rows, pages, cache, heads.n_heads,
+                                        heads.n_kv_heads, heads.head_dim,
+                                        {scores.scale, window, 0});
+          };
+          const double largest = largest_score(make_qkv(heads, rows), heads, scores.scale);
+          EXPECT_TRUE(is_close({"attention", "slabs", "uncut"}, uncut, reference_on(kv),
+                               {.roundings = roundings(heads, largest, 0, kManyTokens),
+                                .magnitude = reference_on(with_value_magnitudes(kv))}));
+          for (const auto& cuts : all_cuts) EXPECT_EQ(attend_by_slabs(c, kv, cuts), want);
+        }
+      }
+    }
+  }
+}
+
 TEST(Attention, RefusesWrongShapes) {
   const auto message = [](Shape qkv, Shape kv, Shape y, ops::Heads heads) {
     return refusal([&](gpu::Encoder& enc) {
       ops::attention(enc, f32(qkv, "qkv"), u32({2}, "positions"), u32({3}, "page_table"),
-                     f32(kv, "kv"), f32(y, "y"), heads, {}, 1);
+                     f32(kv, "kv"), f32({2, heads.n_heads, 2}, "softmax"), f32(y, "y"), heads, {},
+                     1);
     });
   };
   const ops::Heads heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 8};

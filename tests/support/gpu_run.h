@@ -33,6 +33,9 @@ class GpuRun {
     return add(std::move(name), Role::in, {static_cast<uint32_t>(values.size())}, DType::u32,
                {values.begin(), values.end()});
   }
+  gpu::Tensor in(std::string name, Shape shape, DType dtype, std::vector<uint32_t> words) {
+    return add(std::move(name), Role::in, shape, dtype, std::move(words));
+  }
   /// A tensor that the op changes or changes in part.
   gpu::Tensor inout(std::string name, const Host& host, DType dtype = DType::f32) {
     return add(std::move(name), Role::inout, host.shape, dtype, to_words(host.values, dtype));
@@ -40,6 +43,9 @@ class GpuRun {
   gpu::Tensor inout(std::string name, std::span<const uint32_t> values) {
     return add(std::move(name), Role::inout, {static_cast<uint32_t>(values.size())}, DType::u32,
                {values.begin(), values.end()});
+  }
+  gpu::Tensor inout(std::string name, Shape shape, DType dtype, std::vector<uint32_t> words) {
+    return add(std::move(name), Role::inout, shape, dtype, std::move(words));
   }
   /// An f32 output, all of which the op must write.
   gpu::Tensor out(std::string name, Shape shape) {

@@ -14,7 +14,7 @@
 namespace handloom::test {
 
 inline constexpr DType kPlainTypes[] = {DType::f32, DType::f16, DType::bf16};
-inline constexpr DType kKvTypes[] = {DType::f32, DType::f16};
+inline constexpr DType kKvTypes[] = {DType::f32, DType::f16, DType::i8};
 
 /// The feature sets to run an op under: without subgroups, and with them if the adapter has them.
 inline std::vector<Features> feature_sets() {
