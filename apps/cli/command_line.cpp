@@ -59,11 +59,15 @@ void add_choice(App& app, const std::string& name, T& target,
 }
 
 void add_device_options(App& app, ModelOptions& model) {
+  using handloom::KvType;
   using handloom::Precision;
   add_choice<Precision>(
       app, "--precision", model.precision,
       {{"f32", Precision::f32}, {"f16", Precision::f16}, {"auto", Precision::automatic}},
-      "of weights and KV cache; auto: f16 if the adapter can");
+      "of weights, and of the KV cache; auto: f16 if the adapter can");
+  add_choice<KvType>(app, "--kv", model.kv,
+                     {{"f32", KvType::f32}, {"f16", KvType::f16}, {"int8", KvType::int8}},
+                     "of the KV cache (default: as --precision)");
   app.add_option("--adapter", model.adapter, "index or part of a name; see handloom devices")
       ->type_name("A");
 }
@@ -71,7 +75,19 @@ void add_device_options(App& app, ModelOptions& model) {
 void add_model_options(App& app, ModelOptions& model) {
   app.add_option("--model", model.folder, "model folder or .gguf file (default: the starter model)")
       ->type_name("DIR");
-  add_whole(app, "--context", model.context, 1, kMaxU32, "tokens to make room for");
+  add_whole(app, "--context", model.context, 1, kMaxU32,
+            "tokens at most (default: the model's, or what fits)");
+  app.add_option_function<std::string>(
+         "--memory-budget",
+         [&](const std::string& text) {
+           model.memory_budget = parse_bytes("--memory-budget", text);
+         },
+         "of the GPU for everything: 800M, 2G (default: all)")
+      ->type_name("SIZE");
+  using handloom::KvSpill;
+  add_choice<KvSpill>(app, "--kv-spill", model.kv_spill,
+                      {{"none", KvSpill::none}, {"host", KvSpill::host}},
+                      "beyond the budget, the oldest KV pages go to the host; slow");
   add_device_options(app, model);
 }
 
@@ -173,6 +189,7 @@ void add_run(App& app, RunCommand& run, Command& result) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_sampling_options(added, run.sampling);
   added.add_flag("--verify", run.verify, "first compare every stage with the CPU reference");
+  added.add_flag("--dry-run", run.dry_run, "only say what would be allocated, and whether it fits");
   added.add_flag("--json", run.json, "one JSON object instead of text");
 }
 

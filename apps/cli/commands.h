@@ -19,6 +19,9 @@ struct ModelOptions {
   std::string adapter;  // empty: the best one
   handloom::Precision precision = handloom::Precision::automatic;
   uint32_t context = 0;  // 0: the model's own
+  handloom::KvType kv = handloom::KvType::automatic;
+  handloom::KvSpill kv_spill = handloom::KvSpill::none;
+  uint64_t memory_budget = 0;  // bytes; 0: what the adapter has
 };
 
 /// Where the prompt comes from. At most one of text, file, messages_file and ids; none of them:
@@ -47,6 +50,7 @@ struct RunCommand {
   uint32_t max_tokens = 0;  // 0: until the context is full
   std::vector<std::string> stop;
   bool verify = false;
+  bool dry_run = false;
   bool json = false;
 };
 

@@ -52,7 +52,9 @@ std::string memory_text(const handloom::MemoryUse& memory) {
   std::vector<std::string> parts = {part("weights", memory.weights), part("kv", memory.kv_cache),
                                     part("activations", memory.activations)};
   if (memory.other > 0) parts.push_back(part("other", memory.other));
-  return fmt::format("GPU memory {}: {}", total, join(parts, ", "));
+  std::string text = fmt::format("GPU memory {}: {}", total, join(parts, ", "));
+  if (memory.kv_host > 0) text += fmt::format("; kv on the host {}", bytes_text(memory.kv_host));
+  return text;
 }
 
 std::string figures_line(const Figures& figures) {
@@ -90,10 +92,54 @@ nlohmann::ordered_json figures_json(const Figures& figures) {
        {{"weights", figures.memory.weights},
         {"kv_cache", figures.memory.kv_cache},
         {"activations", figures.memory.activations},
-        {"other", figures.memory.other}}},
+        {"other", figures.memory.other},
+        {"kv_host", figures.memory.kv_host}}},
   };
   if (figures.read_bandwidth) json["read_bytes_per_second"] = *figures.read_bandwidth;
   return json;
+}
+
+std::string estimate_text(const handloom::MemoryEstimate& estimate) {
+  const handloom::MemoryUse& use = estimate.use;
+  std::string text;
+  const auto row = [&](std::string_view name, uint64_t bytes, const std::string& remark = "") {
+    text += fmt::format("{}{}{}\n", pad_right(name, 14), pad_left(bytes_text(bytes), 9),
+                        remark.empty() ? "" : "   " + remark);
+  };
+  row("weights", use.weights);
+  row("KV cache", use.kv_cache,
+      fmt::format("{}, {} of context", estimate.kv_dtype, count_text(estimate.context, "token")));
+  row("activations", use.activations);
+  row("other", use.other, "rotations, page table, parameters; about");
+  row("GPU memory", use.total());
+  if (use.kv_host > 0) row("host memory", use.kv_host, "KV cache beyond the budget");
+  if (estimate.budget == 0) {
+    text += fmt::format("{} does not tell how much it has\n", estimate.adapter.name);
+  } else if (estimate.fits) {
+    text += fmt::format("fits in {} of {}\n", bytes_text(estimate.budget), estimate.adapter.name);
+  } else {
+    text += fmt::format("does not fit in {} of {}; a context of {} would\n",
+                        bytes_text(estimate.budget), estimate.adapter.name,
+                        count_text(estimate.fitting_context, "token"));
+  }
+  return text;
+}
+
+nlohmann::ordered_json estimate_json(const handloom::MemoryEstimate& estimate) {
+  const handloom::MemoryUse& use = estimate.use;
+  return {{"adapter", estimate.adapter.name},
+          {"context", estimate.context},
+          {"kv", estimate.kv_dtype},
+          {"gpu_memory",
+           {{"weights", use.weights},
+            {"kv_cache", use.kv_cache},
+            {"activations", use.activations},
+            {"other", use.other},
+            {"total", use.total()}}},
+          {"host_memory", {{"kv_cache", use.kv_host}}},
+          {"budget", estimate.budget},
+          {"fits", estimate.fits},
+          {"fitting_context", estimate.fitting_context}};
 }
 
 std::string software_notice(const handloom::AdapterInfo& adapter, bool asked_for) {

@@ -43,4 +43,8 @@ nlohmann::ordered_json figures_json(const Figures& figures);
 /// The line that says that no GPU is at work, or empty if one is. `asked_for`: by --adapter.
 std::string software_notice(const handloom::AdapterInfo& adapter, bool asked_for);
 
+/// What loading a model would allocate, by kind, and whether it fits: some lines.
+std::string estimate_text(const handloom::MemoryEstimate& estimate);
+nlohmann::ordered_json estimate_json(const handloom::MemoryEstimate& estimate);
+
 }  // namespace cli

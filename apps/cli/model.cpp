@@ -48,12 +48,20 @@ std::string find_model(const std::string& folder) {
   return folder;
 }
 
-handloom::Engine load_engine(const ModelOptions& options) {
-  ProgressBar bar(stderr_is_terminal());
+handloom::LoadOptions load_options(const ModelOptions& options) {
   handloom::LoadOptions load;
   load.adapter = options.adapter;
   load.precision = options.precision;
   load.context = options.context;
+  load.kv = options.kv;
+  load.kv_spill = options.kv_spill;
+  load.memory_budget = options.memory_budget;
+  return load;
+}
+
+handloom::Engine load_engine(const ModelOptions& options) {
+  ProgressBar bar(stderr_is_terminal());
+  handloom::LoadOptions load = load_options(options);
   load.on_progress = [&](const handloom::LoadProgress& progress) { bar.update(progress); };
   return take(handloom::Engine::load(find_model(options.folder), load));
 }

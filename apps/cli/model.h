@@ -20,6 +20,9 @@ std::vector<std::string> starter_candidates(const char* environment,
 /// `folder`, or the starter model's if empty. Throws Failure unless it is a folder.
 std::string find_model(const std::string& folder);
 
+/// The same choices for the library.
+handloom::LoadOptions load_options(const ModelOptions& options);
+
 /// The engine for `options`, with a progress bar on stderr where loading takes long.
 handloom::Engine load_engine(const ModelOptions& options);
 

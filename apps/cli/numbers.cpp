@@ -40,6 +40,22 @@ uint64_t parse_whole(std::string_view option, std::string_view text, uint64_t mi
   throw unexpected(option, text, fmt::format("a whole number from {} to {}", min, max));
 }
 
+uint64_t parse_bytes(std::string_view option, std::string_view text) {
+  const size_t n_digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  const auto number = whole_text_as<double>(text.substr(0, n_digits));
+  std::string_view unit = text.substr(n_digits);
+  if (unit.ends_with("B")) unit.remove_suffix(1);
+  const bool is_binary = unit.size() == 2 && unit.ends_with("i");
+  if (is_binary) unit.remove_suffix(1);
+  constexpr std::string_view kUnits = "KMGT";
+  const size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
+  const double bytes =
+      number ? *number * std::pow(is_binary ? 1024.0 : 1000.0, static_cast<double>(power)) : 0.0;
+  const bool is_known = unit.size() <= 1 && (unit.empty() || kUnits.find(unit) != kUnits.npos);
+  if (is_known && bytes >= 1.0 && bytes <= 1e18) return static_cast<uint64_t>(bytes);
+  throw unexpected(option, text, "a size in bytes such as 800M, 2G or 1.5GiB");
+}
+
 float parse_real(std::string_view option, std::string_view text, const Range& range) {
   const auto value = whole_text_as<float>(text);
   if (value && contains(range, *value)) return *value;

@@ -13,6 +13,10 @@ namespace cli {
 /// A whole number in [min, max]. Throws Failure with kExitUsage, as all of these.
 uint64_t parse_whole(std::string_view option, std::string_view text, uint64_t min, uint64_t max);
 
+/// Bytes: a whole number, perhaps with K, M, G or T, which stand for powers of 1000, or Ki, Mi, Gi,
+/// Ti for powers of 1024, and a B. "800M", "2G", "1.5GiB".
+uint64_t parse_bytes(std::string_view option, std::string_view text);
+
 /// The numbers that an option takes.
 struct Range {
   float min, max;

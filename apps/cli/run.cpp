@@ -94,9 +94,18 @@ void write_notices(const RunCommand& command, const handloom::Engine& engine,
   }
 }
 
+/// What loading would allocate. Fails, having said so, if it does not fit.
+int dry_run(const RunCommand& command) {
+  const auto estimate = take(
+      handloom::Engine::estimate(find_model(command.model.folder), load_options(command.model)));
+  write_stdout(command.json ? estimate_json(estimate).dump() + "\n" : estimate_text(estimate));
+  return estimate.fits ? 0 : kExitFailure;
+}
+
 }  // namespace
 
 int execute(const RunCommand& command) {
+  if (command.dry_run) return dry_run(command);
   const Prompt prompt = read_prompt(command.prompt);
   handloom::Engine engine = load_engine(command.model);
   const std::vector<uint32_t> ids = prompt_ids(prompt, engine.tokenizer());

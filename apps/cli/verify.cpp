@@ -11,9 +11,7 @@
 namespace cli {
 
 int execute(const VerifyCommand& command) {
-  handloom::LoadOptions load;
-  load.adapter = command.model.adapter;
-  load.precision = command.model.precision;
+  const handloom::LoadOptions load = load_options(command.model);
   // on_stage must not throw: a closed stdout is kept and told at the end.
   std::optional<Failure> closed;
   handloom::StageReport last;

@@ -84,6 +84,17 @@ class Tokenizer {
 ///   automatic  f16 if the adapter has shader-f16, else f32
 enum class Precision { f32, f16, automatic };
 
+/// How keys and values are stored.
+///   automatic  f16 if weights are, else f32
+///   int8       8 bits each and an f16 scale for each row of a head; about half of f16
+enum class KvType { automatic, f32, f16, int8 };
+
+/// What happens to keys and values beyond the memory budget.
+///   none  a context that does not fit is refused
+///   host  the oldest move to the host's memory, and are copied back for every step: slow, and to
+///         the bit what they would have been
+enum class KvSpill { none, host };
+
 struct LoadProgress {
   uint64_t done_bytes = 0, total_bytes = 0;
   std::string_view stage;  // "weights", "kernels"
@@ -93,20 +104,37 @@ struct LoadOptions {
   std::string adapter;  // index, or part of a name in any case; empty: the best one
   Precision precision = Precision::automatic;
   uint32_t context = 0;  // tokens a session can hold; 0: the model's, or what fits
+  KvType kv = KvType::automatic;
+  KvSpill kv_spill = KvSpill::none;
+  uint64_t memory_budget = 0;  // bytes of GPU memory for everything; 0: what the adapter has
+  uint32_t kv_slab = 0;        // for tests: tokens a slab, a multiple of 256; 0: chosen
   std::function<void(const LoadProgress&)> on_progress;
 };
 
 /// GPU memory, by what it is for, in bytes.
 struct MemoryUse {
   uint64_t weights = 0, kv_cache = 0, activations = 0, other = 0;
+  uint64_t kv_host = 0;  // of the KV cache, in the host's memory; not part of the total
   uint64_t total() const { return weights + kv_cache + activations + other; }
+};
+
+/// What loading a model would take, worked out without reading its weights.
+struct MemoryEstimate {
+  MemoryUse use;                 // with a session whose context is full
+  uint32_t context = 0;          // as asked for; else what Engine::load would choose
+  uint32_t fitting_context = 0;  // the longest that fits; 0: not even one page
+  uint64_t budget = 0;           // bytes that all of it must fit in; 0: the adapter does not tell
+  bool fits = false;
+  std::string kv_dtype;  // "f16"
+  AdapterInfo adapter;
 };
 
 struct ModelInfo {
   std::string folder;
-  std::string architecture;  // "llama"
-  std::string weight_dtype;  // as on the GPU: "bf16"
-  std::string kv_dtype;      // "f32"
+  std::string architecture;              // "llama"
+  std::string weight_dtype;              // as on the GPU: "bf16"
+  std::string kv_dtype;                  // "f32", "f16" or "int8"
+  Precision precision = Precision::f32;  // f16 if matrices were rounded to it, never automatic
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;
   uint32_t max_seq_len = 0;  // what the model was made for
@@ -174,6 +202,9 @@ class Engine {
   /// `path`: a folder with config.json, tokenizer.json and model.safetensors, or its shards with
   /// their index; a .gguf file, or a folder that holds one; an MLC folder.
   static Result<Engine> load(const std::string& path, const LoadOptions& options = {});
+  /// The same files and options, but nothing is allocated. Errors: those of reading, and of options
+  /// that contradict each other; not that it does not fit.
+  static Result<MemoryEstimate> estimate(const std::string& path, const LoadOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();

@@ -1,6 +1,7 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
 #include "engine/engine_impl.h"
+#include "engine/memory_plan.h"
 #include "formats/model_files.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
@@ -11,44 +12,58 @@
 namespace handloom {
 namespace {
 
-constexpr uint32_t kDefaultContext = 8192;  // more must be asked for: the cache is allocated whole
-constexpr uint32_t kMaxPrefillTokens = 2048;              // rows of one forward pass
 constexpr uint64_t kUnsettledBytes = uint64_t{64} << 20;  // of weights on their way to the GPU
-constexpr uint64_t kReservedBytes = uint64_t{256} << 20;  // left for the driver and everything else
 
-DType kv_dtype(Precision precision, const Features& features) {
-  const bool is_f16 =
-      precision == Precision::f16 || (precision == Precision::automatic && features.f16);
-  return is_f16 ? DType::f16 : DType::f32;
+bool stores_f16(Precision precision, const Features& features) {
+  return precision == Precision::f16 || (precision == Precision::automatic && features.f16);
 }
 
-/// Rows of a forward pass whose widest activation an adapter can still bind.
-uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits& limits) {
-  const uint64_t widest =
-      std::max({2 * c.ffn_dim, 2 * c.n_experts_used * c.expert_ffn_dim,
-                c.n_experts_used * c.model_dim, c.q_dim() + 2 * c.kv_dim(), c.model_dim});
-  const uint64_t bindable =
-      std::min(limits.max_binding_bytes, limits.max_buffer_bytes) / (4 * widest);
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(bindable, 1, std::min(context, kMaxPrefillTokens)));
+model::WeightStorage weight_storage(const LoadOptions& options, const Features& features) {
+  return stores_f16(options.precision, features) ? model::WeightStorage::f16
+                                                 : model::WeightStorage::as_in_file;
 }
 
-Result<uint32_t> choose_context(const formats::Config& config, const kv_cache::KvShape& shape,
-                                const Limits& limits, uint64_t weight_bytes, uint32_t wanted) {
-  const uint64_t fits = kv_cache::context_that_fits(limits, shape, weight_bytes + kReservedBytes);
-  if (wanted > config.max_seq_len) {
-    return fail(ErrorCode::invalid_argument,
-                "engine: a context of {} tokens is asked for, the model was made for {}", wanted,
-                config.max_seq_len);
+DType kv_dtype(const LoadOptions& options, const Features& features) {
+  switch (options.kv) {
+    case KvType::f32: return DType::f32;
+    case KvType::f16: return DType::f16;
+    case KvType::int8: return DType::i8;
+    case KvType::automatic: break;
   }
-  if (fits == 0 || wanted > fits) {
-    return fail(ErrorCode::out_of_memory,
-                "engine: a context of {} tokens needs {} MB of KV cache, {} tokens fit on this "
-                "adapter; use --context {}",
-                wanted, wanted * config.kv_bytes_per_token(shape.dtype) / 1000000, fits, fits);
-  }
-  if (wanted > 0) return wanted;
-  return static_cast<uint32_t>(std::min<uint64_t>({config.max_seq_len, kDefaultContext, fits}));
+  return stores_f16(options.precision, features) ? DType::f16 : DType::f32;
+}
+
+std::string kv_name(DType dtype) {
+  return dtype == DType::i8 ? "int8" : std::string(to_string(dtype));
+}
+
+/// `config` must live as long as the answer.
+engine::MemoryQuestion memory_question(const formats::ModelFiles& files,
+                                       const formats::Config& config, const AdapterInfo& adapter,
+                                       const LoadOptions& options) {
+  return {.config = config,
+          .kv_shape = {config.n_layers, config.n_kv_heads, config.head_dim,
+                       kv_dtype(options, adapter.features)},
+          .weight_bytes =
+              engine::weight_bytes(files.checkpoint, weight_storage(options, adapter.features)),
+          .limits = adapter.limits,
+          .budget = options.memory_budget,
+          .spills = options.kv_spill == KvSpill::host};
+}
+
+Result<void> check_slab(uint32_t slab) {
+  if (slab % kv_cache::kGranule == 0) return {};
+  return fail(ErrorCode::invalid_argument, "engine: kv_slab is {}, expected a multiple of {}", slab,
+              kv_cache::kGranule);
+}
+
+/// What the KV caches may take, now that all else is on the GPU; 0: no limit is known.
+uint64_t bytes_left(const engine::MemoryQuestion& q, const Engine::Impl& e, uint32_t context) {
+  const uint64_t budget = engine::budget_of(q);
+  if (budget == 0) return 0;
+  const uint64_t taken =
+      e.device.memory().total() + engine::step_bytes(e.config, e.model->max_tokens(), context);
+  return std::max<uint64_t>(budget - std::min(budget, taken), 1);
 }
 
 SamplingOptions default_sampling_of(const formats::GenerationConfig& g) {
@@ -72,13 +87,15 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
               tokenizer.vocab_size() - 1, config.vocab_size);
 }
 
-ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint32_t context) {
+ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Precision precision,
+                         uint32_t context) {
   const formats::Config& c = e.config;
   const model::Weights& w = e.model->weights();
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype())),
-          .kv_dtype = std::string(to_string(e.kv_shape.dtype)),
+          .kv_dtype = kv_name(e.kv_shape.dtype),
+          .precision = precision,
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,
           .ffn_dim = c.ffn_dim,
@@ -97,7 +114,8 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, uint3
 /// is created or when it first runs; both belong to loading, not to the first answer.
 Result<void> compile_kernels(Engine::Impl& e) {
   const uint32_t n_tokens = std::min(e.model->max_tokens(), 2 * ops::kMatmulVecRows);
-  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_tokens));
+  TRY(kv_cache::KvCache kv, e.new_cache(n_tokens));
+  CHECK_OK(make_room_and_wait(e.device, kv, 0, n_tokens));
   TRY(const StepBuffers step,
       StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
   e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
@@ -117,25 +135,23 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
   TRY(const formats::ModelFiles files, formats::open_model(path));
   TRY(Tokenizer tokenizer, make_tokenizer(files.tokenizer));
   CHECK_OK(check_vocabulary(path, tokenizer, files.config));
+  CHECK_OK(check_slab(options.kv_slab));
   TRY(gpu::Device device, gpu::open_device(options.adapter));
 
   auto impl = std::make_unique<Engine::Impl>(
       Engine::Impl{.device = std::move(device), .config = files.config});
   const formats::Config& c = impl->config;
-  const Limits& limits = impl->device.adapter().limits;
-  const DType kv = kv_dtype(options.precision, impl->device.adapter().features);
-  impl->kv_shape = {c.n_layers, c.n_kv_heads, c.head_dim, kv};
+  const AdapterInfo& adapter = impl->device.adapter();
+  const engine::MemoryQuestion question = memory_question(files, c, adapter, options);
+  impl->kv_shape = question.kv_shape;
   impl->eos_ids = files.generation.eos_ids.empty() ? c.eos_ids : files.generation.eos_ids;
   impl->default_sampling = default_sampling_of(files.generation);
   impl->tokenizer = std::move(tokenizer);
 
   uint64_t weight_bytes = 0;
   for (const formats::TensorInfo& t : files.checkpoint.tensors()) weight_bytes += t.file_bytes();
-  TRY(const uint32_t context,
-      choose_context(c, impl->kv_shape, limits, weight_bytes, options.context));
+  TRY(const uint32_t context, engine::choose_context(question, options.context));
 
-  const auto storage =
-      kv == DType::f16 ? model::WeightStorage::f16 : model::WeightStorage::as_in_file;
   // Reading any tensor back waits for all that was written before it.
   TRY(const gpu::Tensor fence,
       impl->device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
@@ -147,12 +163,17 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
     CHECK_OK(gpu::wait(impl->device, impl->device.read(fence)));
     return {};
   };
-  TRY(impl->model, model::load_model(impl->device, files.checkpoint, files.naming, c, storage,
-                                     context, prefill_tokens(c, context, limits), report));
+  TRY(impl->model, model::load_model(impl->device, files.checkpoint, files.naming, c,
+                                     weight_storage(options, adapter.features), context,
+                                     engine::prefill_tokens(c, context, adapter.limits), report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));
-  impl->info = describe_model(path, *impl, context);
+  impl->kv_options =
+      engine::kv_options(question, context, bytes_left(question, *impl, context), options.kv_slab);
+  impl->info = describe_model(
+      path, *impl,
+      stores_f16(options.precision, adapter.features) ? Precision::f16 : Precision::f32, context);
   return impl;
 }
 
@@ -164,6 +185,27 @@ Result<Engine> Engine::load(const std::string& path, const LoadOptions& options)
   impl->load_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
   return Engine(std::move(impl));
+}
+
+Result<MemoryEstimate> Engine::estimate(const std::string& path, const LoadOptions& options) {
+  TRY(const formats::ModelFiles files, formats::open_model(path));
+  TRY(const gpu::Device device, gpu::open_device(options.adapter));
+  const AdapterInfo& adapter = device.adapter();
+  const engine::MemoryQuestion question = memory_question(files, files.config, adapter, options);
+  const Result<uint32_t> loadable = engine::choose_context(question, options.context);
+  if (!loadable && loadable.error().code == ErrorCode::invalid_argument) {
+    return std::unexpected(loadable.error());
+  }
+  const uint32_t fitting = engine::fitting_context(question);
+  const uint32_t chosen = fitting > 0 ? fitting : kv_cache::kPageSize;
+  const uint32_t context = options.context > 0 ? options.context : chosen;
+  return MemoryEstimate{.use = engine::memory_needed(question, context),
+                        .context = context,
+                        .fitting_context = fitting,
+                        .budget = engine::budget_of(question),
+                        .fits = loadable.has_value(),
+                        .kv_dtype = kv_name(question.kv_shape.dtype),
+                        .adapter = adapter};
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -36,9 +36,12 @@ struct Engine::Impl {
   std::unique_ptr<model::Model> model;
   ModelInfo info;
   kv_cache::KvShape kv_shape;
+  kv_cache::KvOptions kv_options;  // of a session
   double load_ms = 0;
   std::optional<double> read_bandwidth;
 
+  /// An empty cache for `context` tokens.
+  Result<kv_cache::KvCache> new_cache(uint32_t context);
   /// Writes token ids and their positions `first`.. into row 0.. of the step buffers.
   void write_tokens(const StepBuffers& step, std::span<const uint32_t> ids, uint32_t first);
 
@@ -53,13 +56,30 @@ struct Session::Impl {
   Engine::Impl& engine;
   kv_cache::KvCache kv;
   StepBuffers step;
-  std::optional<gpu::Recording> decode_to_token = {}, decode_to_logits = {};
+  /// A decode step for positions in one slab, while the cache lies as it did then.
+  struct DecodeStep {
+    std::optional<gpu::Recording> recording = {};
+    uint32_t slab_end = 0, revision = 0;
+  };
+  DecodeStep decode_to_token = {}, decode_to_logits = {};
   std::vector<uint32_t> ids = {};  // the timeline
   size_t n_evaluated = 0;  // ids whose K and V are in the cache; the last one chosen is not yet
 
   static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine, uint32_t context);
-  /// The recording of one decode step, made on first use.
-  Result<const gpu::Recording*> decode_step(Engine::Impl::Ending ending);
+  /// The recording of one decode step at `position`, made when there is none that serves.
+  Result<const gpu::Recording*> decode_step(Engine::Impl::Ending ending, uint32_t position);
 };
+
+/// The next of the batches of at most `most` rows that `left` rows are evaluated in. All are about
+/// alike: how many rows there are at once changes no bit of a result then, because none of a long
+/// prompt's is so short that it takes the kernels for few rows.
+inline uint32_t even_batch(uint32_t left, uint32_t most) {
+  const uint32_t n_batches = (left + most - 1) / most;
+  return (left + n_batches - 1) / n_batches;
+}
+
+/// Room for the positions from `first` to before `end`; natively, for this waits.
+Result<void> make_room_and_wait(gpu::Device& device, kv_cache::KvCache& kv, uint32_t first,
+                                uint32_t end);
 
 }  // namespace handloom

@@ -58,8 +58,10 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
   Generator g(session, options);
   session.ids.insert(session.ids.end(), prompt_ids.begin(), prompt_ids.end());
   g.prompt_len_ = session.ids.size();
-  CHECK_OK(g.prefill());
-  CHECK_OK(g.submit_steps());
+  g.result_.timings.n_prompt = static_cast<uint32_t>(g.prompt_len_ - session.n_evaluated);
+  const auto sampling = ops::sampling_words(options.sampling.temperature, options.sampling.seed);
+  session.engine.device.write(session.step.sampling, std::as_bytes(std::span(sampling)));
+  CHECK_OK(g.advance());
   return g;
 }
 
@@ -68,51 +70,81 @@ uint32_t Generator::max_tokens() const {
   return options_.max_tokens == 0 ? room : std::min(room, options_.max_tokens);
 }
 
-Result<void> Generator::prefill() {
-  Engine::Impl& engine = session_.engine;
-  const auto sampling = ops::sampling_words(options_.sampling.temperature, options_.sampling.seed);
-  engine.device.write(session_.step.sampling, std::as_bytes(std::span(sampling)));
-
-  const size_t n_held = session_.ids.size();
-  size_t first = session_.n_evaluated;
-  result_.timings.n_prompt = static_cast<uint32_t>(n_held - first);
-  while (first < n_held) {
-    const size_t n = std::min<size_t>(n_held - first, engine.model->max_tokens());
-    const bool is_last = first + n == n_held;
-    engine.write_tokens(session_.step, std::span(session_.ids).subspan(first, n),
-                        static_cast<uint32_t>(first));
-    const auto ending =
-        is_last && on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
-    TRY(const gpu::Recording recording,
-        engine.record_step(session_.step, session_.kv, static_cast<uint32_t>(n),
-                           static_cast<uint32_t>(first + n), ending));
-    if (is_last) {
-      in_flight_.push_back(engine.device.submit_and_read(
-          recording, on_gpu_ ? session_.step.state.history.row(static_cast<uint32_t>(n_held))
-                             : session_.step.logits));
-      n_submitted_ = 1;
-    } else {
-      engine.device.submit(recording);
+Result<void> Generator::advance() {
+  const size_t most_in_flight = on_gpu_ ? kStepsInFlight : 1;  // the host must know a token first
+  while (!reason_ && !moving_.pending()) {
+    if (n_submitted_ == 0) {
+      const auto first = static_cast<uint32_t>(session_.n_evaluated);
+      TRY(const bool room, has_room(first, first + batch_size()));
+      if (room) CHECK_OK(submit_prompt_batch());
+      continue;
     }
-    first += n;
+    if (in_flight_.size() >= most_in_flight || n_submitted_ >= max_tokens()) return {};
+    const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
+    TRY(const bool room, has_room(position, position + 1));
+    if (room) CHECK_OK(submit_step());
   }
-  session_.n_evaluated = n_held;
   return {};
 }
 
-Result<void> Generator::submit_steps() {
-  if (!on_gpu_ || reason_) return {};
-  while (in_flight_.size() < kStepsInFlight && n_submitted_ < max_tokens()) {
-    TRY(const gpu::Recording* step, session_.decode_step(Engine::Impl::Ending::token));
-    ++n_submitted_;
-    const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
-    in_flight_.push_back(
-        session_.engine.device.submit_and_read(*step, session_.step.state.history.row(position)));
+Result<bool> Generator::has_room(uint32_t first, uint32_t end) {
+  const uint32_t revision = session_.kv.revision();
+  TRY(std::optional<gpu::Readback> moving,
+      session_.kv.make_room(session_.engine.device, first, end));
+  // A recording keeps alive what it binds, also what has left the cache.
+  if (moving || session_.kv.revision() != revision) {
+    session_.decode_to_token = {};
+    session_.decode_to_logits = {};
   }
+  if (!moving) return true;
+  moving_ = std::move(*moving);
+  return false;
+}
+
+uint32_t Generator::batch_size() const {
+  const auto left = static_cast<uint32_t>(prompt_len_ - session_.n_evaluated);
+  return even_batch(left, std::min(session_.engine.model->max_tokens(), session_.kv.most_rows()));
+}
+
+Result<void> Generator::submit_prompt_batch() {
+  Engine::Impl& engine = session_.engine;
+  const uint32_t n = batch_size();
+  const auto first = static_cast<uint32_t>(session_.n_evaluated);
+  const bool is_last = first + n == prompt_len_;
+  engine.write_tokens(session_.step, std::span(session_.ids).subspan(first, n), first);
+  const auto ending =
+      is_last && on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
+  TRY(const gpu::Recording recording,
+      engine.record_step(session_.step, session_.kv, n, first + n, ending));
+  session_.n_evaluated += n;
+  if (!is_last) {
+    engine.device.submit(recording);
+    return {};
+  }
+  in_flight_.push_back(engine.device.submit_and_read(
+      recording, on_gpu_ ? session_.step.state.history.row(static_cast<uint32_t>(prompt_len_))
+                         : session_.step.logits));
+  n_submitted_ = 1;
+  return {};
+}
+
+Result<void> Generator::submit_step() {
+  Engine::Impl& engine = session_.engine;
+  const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
+  const auto ending = on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
+  if (!on_gpu_) {
+    engine.write_tokens(session_.step, std::span(session_.ids).subspan(position, 1), position);
+  }
+  TRY(const gpu::Recording* step, session_.decode_step(ending, position));
+  ++n_submitted_;
+  in_flight_.push_back(engine.device.submit_and_read(
+      *step, on_gpu_ ? session_.step.state.history.row(position + 1) : session_.step.logits));
   return {};
 }
 
 gpu::Readback Generator::next_readback() {
+  is_moved_ = in_flight_.empty();
+  if (is_moved_) return std::move(moving_);
   gpu::Readback oldest = std::move(in_flight_.front());
   in_flight_.pop_front();
   return oldest;
@@ -138,18 +170,14 @@ Result<uint32_t> Generator::chosen_token(std::span<const std::byte> bytes) {
 }
 
 Result<void> Generator::resume(std::span<const std::byte> bytes) {
+  if (is_moved_) {
+    session_.kv.moved(session_.engine.device, bytes);
+    return advance();
+  }
   if (reason_) return {};  // overrun: a step past the end
   TRY(const uint32_t token_id, chosen_token(bytes));
   CHECK_OK(accept(token_id));
-  if (reason_) return {};
-  if (on_gpu_) return submit_steps();
-
-  Engine::Impl& engine = session_.engine;
-  engine.write_tokens(session_.step, std::span(&token_id, 1),
-                      static_cast<uint32_t>(session_.ids.size() - 1));
-  TRY(const gpu::Recording* step, session_.decode_step(Engine::Impl::Ending::logits));
-  in_flight_.push_back(engine.device.submit_and_read(*step, session_.step.logits));
-  return {};
+  return advance();
 }
 
 bool Generator::is_end(uint32_t token_id) const {

@@ -27,8 +27,9 @@ class Generator {
   static Result<Generator> start(Session::Impl& session, std::span<const uint32_t> prompt_ids,
                                  const GenerateOptions& options);
 
-  bool finished() const { return reason_.has_value() && in_flight_.empty(); }
-  /// The oldest step's result, to be completed by the host. Only while not finished().
+  bool finished() const { return reason_.has_value() && in_flight_.empty() && !moving_.pending(); }
+  /// The oldest step's result, or keys and values on their way to the host's memory, to be
+  /// completed by the host. Only while not finished().
   gpu::Readback next_readback();
   Result<void> resume(std::span<const std::byte> bytes);
   Generation finish();
@@ -37,9 +38,14 @@ class Generator {
   using Clock = std::chrono::steady_clock;
 
   Generator(Session::Impl& session, const GenerateOptions& options);
-  Result<void> prefill();
-  /// Submits decode steps while there is room in flight, in the context and under max_tokens.
-  Result<void> submit_steps();
+  /// Submits what can be: the prompt, batch by batch, then decode steps while there is room in
+  /// flight, in the context and under max_tokens. Comes back early where pages must move first.
+  Result<void> advance();
+  Result<void> submit_prompt_batch();
+  Result<void> submit_step();
+  /// Whether the cache has room for these positions now; if not, pages are on their way out of it.
+  Result<bool> has_room(uint32_t first, uint32_t end);
+  uint32_t batch_size() const;
   Result<uint32_t> chosen_token(std::span<const std::byte> bytes);
   /// One token further: text out, and whether this was the end.
   Result<void> accept(uint32_t token_id);
@@ -54,6 +60,8 @@ class Generator {
   size_t prompt_len_ = 0;     // ids of the timeline when generation began
   uint32_t n_submitted_ = 0;  // tokens asked of the GPU so far
   std::deque<gpu::Readback> in_flight_;
+  gpu::Readback moving_;   // pages that leave the GPU
+  bool is_moved_ = false;  // the last next_readback() was moving_
   tokenizer::StreamDecoder decoder_;
   StopMatcher stops_;
   std::optional<FinishReason> reason_;

@@ -23,7 +23,8 @@ Result<Plan> plan_step(Engine::Impl& e, uint32_t n_tokens, uint32_t n_keys, std:
                 "plan: {} tokens are asked for, one pass takes 1 to {} in a context of {}",
                 std::max(n_tokens, n_keys), e.model->max_tokens(), e.info.context);
   }
-  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_keys));
+  TRY(kv_cache::KvCache kv, e.new_cache(n_keys));
+  CHECK_OK(make_room_and_wait(e.device, kv, 0, n_keys));
   TRY(const StepBuffers step, StepBuffers::create(e.device, n_tokens, n_keys, e.config.vocab_size));
   TRY(const gpu::Recording recording,
       e.record_step(step, kv, n_tokens, n_keys, Engine::Impl::Ending::token));
@@ -83,13 +84,15 @@ Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool
     }
   }
   const auto n_ids = static_cast<uint32_t>(ids.size());
-  const uint32_t n_rows = one_by_one ? 1 : std::min(n_ids, e.model->max_tokens());
-  TRY(const kv_cache::KvCache kv, kv_cache::KvCache::create(e.device, e.kv_shape, n_ids));
+  const uint32_t n_rows =
+      one_by_one ? 1 : std::min({n_ids, e.model->max_tokens(), e.kv_options.most_rows()});
+  TRY(kv_cache::KvCache kv, e.new_cache(n_ids));
   TRY(const StepBuffers step, StepBuffers::create(e.device, n_rows, n_ids, e.config.vocab_size));
 
   std::vector<HostTensor> stages;
-  for (uint32_t first = 0; first < n_ids; first += n_rows) {
-    const uint32_t n = std::min(n_rows, n_ids - first);
+  for (uint32_t first = 0, n = 0; first < n_ids; first += n) {
+    n = even_batch(n_ids - first, n_rows);
+    CHECK_OK(make_room_and_wait(e.device, kv, first, first + n));
     e.write_tokens(step, ids.subspan(first, n), first);
     TRY(const gpu::Tensor logits,
         e.device.create_tensor("all logits", DType::f32, {n, e.config.vocab_size},

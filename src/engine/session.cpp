@@ -22,6 +22,12 @@ Result<StepBuffers> StepBuffers::create(gpu::Device& device, uint32_t max_tokens
   return step;
 }
 
+Result<kv_cache::KvCache> Engine::Impl::new_cache(uint32_t context) {
+  kv_cache::KvOptions options = kv_options;
+  options.context = context;
+  return kv_cache::KvCache::create(device, kv_shape, options);
+}
+
 void Engine::Impl::write_tokens(const StepBuffers& step, std::span<const uint32_t> ids,
                                 uint32_t first) {
   std::vector<uint32_t> positions(ids.size());
@@ -46,26 +52,38 @@ Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
 
 Result<std::unique_ptr<Session::Impl>> Session::Impl::create(Engine::Impl& engine,
                                                              uint32_t context) {
-  TRY(kv_cache::KvCache kv, kv_cache::KvCache::create(engine.device, engine.kv_shape, context));
+  TRY(kv_cache::KvCache kv, engine.new_cache(context));
   TRY(StepBuffers step, StepBuffers::create(engine.device, engine.model->max_tokens(), context,
                                             engine.config.vocab_size));
   // Whatever the driver refused to allocate is known now, before anything runs on it.
   if (auto accepted = gpu::wait(engine.device, engine.device.settle()); !accepted) {
-    return fail(accepted.error().code,
-                "session: a context of {} tokens needs {} bytes of KV cache: {}", context,
-                engine.device.memory().kv_cache, accepted.error().message);
+    return fail(accepted.error().code, "session: a context of {} tokens: {}", context,
+                accepted.error().message);
   }
   return std::make_unique<Impl>(
       Impl{.engine = engine, .kv = std::move(kv), .step = std::move(step)});
 }
 
-Result<const gpu::Recording*> Session::Impl::decode_step(Engine::Impl::Ending ending) {
-  auto& recording = ending == Engine::Impl::Ending::token ? decode_to_token : decode_to_logits;
-  if (!recording) {
-    const auto n_keys = static_cast<uint32_t>(ids.size() + 1);
-    TRY(recording, engine.record_step(step, kv, 1, n_keys, ending));
+Result<const gpu::Recording*> Session::Impl::decode_step(Engine::Impl::Ending ending,
+                                                         uint32_t position) {
+  DecodeStep& made = ending == Engine::Impl::Ending::token ? decode_to_token : decode_to_logits;
+  const uint32_t slab_end = kv.slab_of(position).end;
+  if (!made.recording || made.slab_end != slab_end || made.revision != kv.revision()) {
+    TRY(made.recording, engine.record_step(step, kv, 1, position + 1, ending));
+    made.slab_end = slab_end;
+    made.revision = kv.revision();
   }
-  return &*recording;
+  return &*made.recording;
+}
+
+Result<void> make_room_and_wait(gpu::Device& device, kv_cache::KvCache& kv, uint32_t first,
+                                uint32_t end) {
+  while (true) {
+    TRY(std::optional<gpu::Readback> moving, kv.make_room(device, first, end));
+    if (!moving) return {};
+    TRY(const std::vector<std::byte> bytes, gpu::wait(device, std::move(*moving)));
+    kv.moved(device, bytes);
+  }
 }
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -1,4 +1,4 @@
-// What handloom needs of WebGPU, in thirteen calls that never wait. Implemented over Dawn
+// What handloom needs of WebGPU, in fourteen calls that never wait. Implemented over Dawn
 // (backend_dawn.cpp); a page can do the same over navigator.gpu. Everything else in this room is
 // shared.
 //
@@ -51,6 +51,8 @@ class Backend {
   virtual const AdapterInfo& adapter() const = 0;
 
   virtual Id create_buffer(std::string_view label, uint64_t bytes, BufferUse use) = 0;
+  /// A buffer in the host's memory that holds `bytes`, only to be copied from.
+  virtual Id create_host_buffer(std::string_view label, std::span<const std::byte> bytes) = 0;
   virtual void destroy_buffer(Id buffer) = 0;
   /// Happens before any later submit. Offset and size are multiples of 4.
   virtual void write_buffer(Id buffer, uint64_t offset, std::span<const std::byte> bytes) = 0;

@@ -202,6 +202,30 @@ Id DawnBackend::create_buffer(std::string_view label, uint64_t bytes, BufferUse 
   return next_id_++;
 }
 
+Id DawnBackend::create_host_buffer(std::string_view label, std::span<const std::byte> bytes) {
+  wgpu::BufferDescriptor descriptor;
+  descriptor.label = view(label);
+  descriptor.size = bytes.size();
+  // Drivers keep what can be mapped for writing in the host's memory.
+  descriptor.usage = wgpu::BufferUsage::MapWrite | wgpu::BufferUsage::CopySrc;
+  descriptor.mappedAtCreation = true;
+  push_scopes();
+  const wgpu::Buffer buffer = device_.CreateBuffer(&descriptor);
+  void* mapped = buffer ? buffer.GetMappedRange() : nullptr;
+  if (mapped != nullptr) {
+    std::memcpy(mapped, bytes.data(), bytes.size());
+    buffer.Unmap();
+  }
+  buffers_[next_id_] = buffer;
+  pop_scopes(fmt::format("device: host buffer '{}' of {} bytes", label, bytes.size()));
+  if (mapped == nullptr) {
+    keep_error(
+        ErrorCode::out_of_memory,
+        fmt::format("device: host buffer '{}' of {} bytes cannot be had", label, bytes.size()));
+  }
+  return next_id_++;
+}
+
 void DawnBackend::destroy_buffer(Id buffer) {
   buffers_.erase(buffer);
   mappings_.erase(buffer);

@@ -18,6 +18,7 @@ class DawnBackend final : public Backend {
 
   const AdapterInfo& adapter() const override { return info_; }
   Id create_buffer(std::string_view label, uint64_t bytes, BufferUse use) override;
+  Id create_host_buffer(std::string_view label, std::span<const std::byte> bytes) override;
   void destroy_buffer(Id buffer) override;
   void write_buffer(Id buffer, uint64_t offset, std::span<const std::byte> bytes) override;
   Id create_pipeline(std::string_view label, const Kernel& kernel,

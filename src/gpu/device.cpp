@@ -11,6 +11,7 @@ uint64_t& DeviceState::used(MemoryKind kind) {
     case MemoryKind::kv_cache: return memory.kv_cache;
     case MemoryKind::activations: return memory.activations;
     case MemoryKind::other: return memory.other;
+    case MemoryKind::kv_host: return memory.kv_host;
   }
   return memory.other;
 }
@@ -123,6 +124,14 @@ Result<Tensor> Device::allocate(Tensor tensor, MemoryKind kind) {
   }
   const Id id = state_->backend->create_buffer(tensor.name, bytes, BufferUse::storage);
   tensor.buffer = std::make_shared<const Buffer>(state_, id, bytes, kind);
+  return tensor;
+}
+
+Tensor Device::create_host_tensor(std::string name, DType dtype, Shape shape,
+                                  std::span<const std::byte> bytes) {
+  Tensor tensor = {.shape = shape, .dtype = dtype, .name = std::move(name)};
+  const Id id = state_->backend->create_host_buffer(tensor.name, bytes);
+  tensor.buffer = std::make_shared<const Buffer>(state_, id, bytes.size(), MemoryKind::kv_host);
   return tensor;
 }
 

@@ -21,7 +21,7 @@ namespace handloom::gpu {
 
 class Recording;
 
-enum class MemoryKind : uint8_t { weights, kv_cache, activations, other };
+enum class MemoryKind : uint8_t { weights, kv_cache, activations, other, kv_host };
 
 class Buffer {
  public:
@@ -76,6 +76,9 @@ class Device {
   /// The same for a quantised type, whose planes take `bytes`.
   Result<Tensor> create_packed(std::string name, DType dtype, Shape shape, uint64_t bytes,
                                MemoryKind kind);
+  /// A tensor in the host's memory that holds `bytes`; it can only be copied from.
+  Tensor create_host_tensor(std::string name, DType dtype, Shape shape,
+                            std::span<const std::byte> bytes);
   /// `bytes` go to the start of the tensor, or to `offset` bytes into it; a multiple of 4.
   void write(const Tensor& tensor, std::span<const std::byte> bytes, uint64_t offset = 0);
 

@@ -1,5 +1,7 @@
 #include "kv_cache/kv_cache.h"
 
+#include "gpu/encoder.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -20,6 +22,8 @@ uint64_t bindable_tokens(const gpu::Device& device, const KvShape& shape) {
 
 }  // namespace
 
+bool Slab::is_on_device() const { return std::ranges::find(is_on_host, true) == is_on_host.end(); }
+
 Result<KvCache> KvCache::create(gpu::Device& device, const KvShape& shape,
                                 const KvOptions& options) {
   KvCache cache;
@@ -31,49 +35,117 @@ Result<KvCache> KvCache::create(gpu::Device& device, const KvShape& shape,
   return cache;
 }
 
-Result<void> KvCache::grow(gpu::Device& device, uint32_t n_tokens) {
-  while (capacity() < n_tokens) {
-    TRY(const uint32_t added, next_slab(device, n_tokens));
-    CHECK_OK(add_slab(device, added));
+Result<std::optional<gpu::Readback>> KvCache::make_room(gpu::Device& device, uint32_t first,
+                                                        uint32_t end) {
+  if (options_.spills && !staging_.buffer) {
+    TRY(staging_, create_layer(device, "kv.staging", options_.slab / kPageSize));
   }
-  return {};
+  while (true) {
+    const auto absent = std::ranges::find_if(
+        slabs_, [&](const Slab& s) { return s.first < end && s.end > first && !s.is_on_device(); });
+    if (absent == slabs_.end() && capacity() >= end) return std::nullopt;
+    if (absent != slabs_.end()) {
+      if (shape_.bytes(absent->end - absent->first) <= free_bytes(device)) {
+        CHECK_OK(bring_back(device, *absent, absent->first < first));
+        continue;
+      }
+    } else if (const std::optional<uint32_t> n_tokens = next_slab(device, end)) {
+      CHECK_OK(add_slab(device, *n_tokens));
+      continue;
+    }
+    if (drop_unused(end)) continue;
+    TRY(gpu::Readback moving, move_oldest(device, first, end));
+    return moving;
+  }
 }
 
-Result<uint32_t> KvCache::next_slab(const gpu::Device& device, uint32_t n_tokens) const {
-  const uint64_t missing = n_tokens - capacity();
-  const uint64_t left = round_up(options_.context, kPageSize) - capacity();
-  const uint64_t needed = std::min(round_up(missing, kGranule), left);
-  const uint64_t doubled = std::max<uint64_t>({missing, capacity(), kFirstSlab});
-  const uint64_t wanted = options_.slab > 0 ? options_.slab : round_up(doubled, kGranule);
-  uint64_t tokens = std::min({wanted, left, bindable_tokens(device, shape_)});
-  if (options_.most_bytes == 0) return static_cast<uint32_t>(tokens);
+uint64_t KvCache::free_bytes(const gpu::Device& device) const {
+  if (options_.most_bytes == 0) return UINT64_MAX;
+  return options_.most_bytes - std::min(options_.most_bytes, device.memory().kv_cache);
+}
 
-  const uint64_t free =
-      options_.most_bytes - std::min(options_.most_bytes, device.memory().kv_cache);
-  if (shape_.bytes(tokens) > free) tokens = std::min(tokens, needed);
-  if (shape_.bytes(tokens) <= free) return static_cast<uint32_t>(tokens);
-  return fail(ErrorCode::out_of_memory,
-              "kv_cache: {} tokens need {} bytes more, the memory budget leaves {}; use a shorter "
-              "--context, --kv int8 or --kv-spill host",
-              n_tokens, shape_.bytes(tokens), free);
+Result<gpu::Tensor> KvCache::create_layer(gpu::Device& device, std::string name,
+                                          uint32_t n_pages) const {
+  const Shape page = shape_.page();
+  return device.create_tensor(std::move(name), shape_.dtype,
+                              {n_pages, page.dim(0), page.dim(1), page.dim(2)},
+                              gpu::MemoryKind::kv_cache);
+}
+
+std::optional<uint32_t> KvCache::next_slab(const gpu::Device& device, uint32_t end) const {
+  const uint64_t left = round_up(options_.context, kPageSize) - capacity();
+  const uint64_t missing = end - capacity();
+  const uint64_t doubled =
+      round_up(std::max<uint64_t>({missing, capacity(), kFirstSlab}), kGranule);
+  const uint64_t wanted = options_.slab > 0 ? options_.slab : doubled;
+  uint64_t tokens = std::min({wanted, left, bindable_tokens(device, shape_)});
+  if (shape_.bytes(tokens) > free_bytes(device)) {
+    tokens = std::min(tokens, round_up(missing, kGranule));
+  }
+  if (shape_.bytes(tokens) > free_bytes(device)) return std::nullopt;
+  return static_cast<uint32_t>(tokens);
 }
 
 Result<void> KvCache::add_slab(gpu::Device& device, uint32_t n_tokens) {
   Slab slab = {.first = capacity(), .end = capacity() + n_tokens};
-  const Shape page = shape_.page();
   for (uint32_t il = 0; il < shape_.n_layers; ++il) {
     TRY(gpu::Tensor layer,
-        device.create_tensor(fmt::format("kv.{}.{}", il, slab.first), shape_.dtype,
-                             {slab.n_pages(), page.dim(0), page.dim(1), page.dim(2)},
-                             gpu::MemoryKind::kv_cache));
+        create_layer(device, fmt::format("kv.{}.{}", il, slab.first), slab.n_pages()));
     slab.layers.push_back(std::move(layer));
   }
+  slab.is_on_host.resize(shape_.n_layers);
   std::vector<uint32_t> identity(slab.n_pages());
   std::iota(identity.begin(), identity.end(), 0u);
   device.write(page_table_, std::as_bytes(std::span(identity)),
                uint64_t{slab.first} / kPageSize * sizeof(uint32_t));
   slabs_.push_back(std::move(slab));
   return {};
+}
+
+Result<void> KvCache::bring_back(gpu::Device& device, Slab& slab, bool is_kept) {
+  gpu::Encoder enc(device, "bring keys and values back");
+  std::vector<gpu::Tensor> layers = slab.layers;
+  for (uint32_t il = 0; il < shape_.n_layers; ++il) {
+    if (!slab.is_on_host[il]) continue;
+    TRY(layers[il], create_layer(device, slab.layers[il].name, slab.n_pages()));
+    if (is_kept) enc.copy(slab.layers[il], layers[il]);
+  }
+  TRY(const gpu::Recording recording, enc.finish());
+  if (is_kept) device.submit(recording);
+  slab.layers = std::move(layers);
+  slab.is_on_host.assign(shape_.n_layers, false);
+  ++revision_;
+  return {};
+}
+
+bool KvCache::drop_unused(uint32_t end) {
+  if (slabs_.empty() || slabs_.back().first < end) return false;
+  slabs_.pop_back();
+  ++revision_;
+  return true;
+}
+
+Result<gpu::Readback> KvCache::move_oldest(gpu::Device& device, uint32_t first, uint32_t end) {
+  for (uint32_t s = 0; options_.spills && s < slabs_.size(); ++s) {
+    if (slabs_[s].end > first) break;
+    for (uint32_t il = 0; il < shape_.n_layers; ++il) {
+      if (slabs_[s].is_on_host[il]) continue;
+      moving_slab_ = s;
+      moving_layer_ = il;
+      return device.read(slabs_[s].layers[il]);
+    }
+  }
+  return fail(ErrorCode::out_of_memory,
+              "kv_cache: room for {} tokens needs {} bytes, {} of the {} that the memory budget "
+              "leaves are taken; use a smaller --context, --kv int8 or --kv-spill host",
+              end, shape_.bytes(end), device.memory().kv_cache, options_.most_bytes);
+}
+
+void KvCache::moved(gpu::Device& device, std::span<const std::byte> bytes) {
+  gpu::Tensor& layer = slabs_[moving_slab_].layers[moving_layer_];
+  layer = device.create_host_tensor(layer.name, layer.dtype, layer.shape, bytes);
+  slabs_[moving_slab_].is_on_host[moving_layer_] = true;
+  ++revision_;
 }
 
 std::span<const Slab> KvCache::slabs_seen(uint32_t first, uint32_t n_keys, uint32_t window) const {

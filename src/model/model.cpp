@@ -155,7 +155,12 @@ void Model::attention(gpu::Encoder& enc, const Activations& a, const Batch& batc
   const ops::Scores how = scores(il);
   const auto seen = kv.slabs_seen(batch.first_position(), batch.n_keys, how.window);
   for (const kv_cache::Slab& slab : seen) {
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), slab.layers[il], a.softmax, a.attn,
+    gpu::Tensor keys_and_values = slab.layers[il];
+    if (slab.is_on_host[il]) {
+      keys_and_values = kv.staging_for(slab);
+      enc.copy(slab.layers[il], keys_and_values);
+    }
+    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), keys_and_values, a.softmax, a.attn,
                    heads(), how, batch.n_keys,
                    {.first = slab.first,
                     .end = slab.end,

@@ -20,12 +20,24 @@ namespace {
 // With f16 storage each weight and each key and value is off by up to 2^-11 already.
 constexpr double kToleranceF32 = 1e-4;
 constexpr double kToleranceF16 = 1e-2;
+// An int8 code is off by up to half a step, a 254th of the row's largest value; a value of ordinary
+// size, a third of that, by a percent or two.
+constexpr double kToleranceInt8 = 5e-2;
 
 using Stages = std::map<std::string, HostTensor, std::less<>>;
 using OnStage = std::function<void(const StageReport&)>;
 
 double tolerance_of(const Engine& engine) {
-  return engine.model().kv_dtype == "f16" ? kToleranceF16 : kToleranceF32;
+  const ModelInfo& model = engine.model();
+  if (model.kv_dtype == "int8") return kToleranceInt8;
+  const bool is_f16 = model.kv_dtype == "f16" || model.precision == Precision::f16;
+  return is_f16 ? kToleranceF16 : kToleranceF32;
+}
+
+/// What the reference stores keys and values as.
+DType kv_dtype(const Engine& engine) {
+  const std::string& name = engine.model().kv_dtype;
+  return name == "int8" ? DType::i8 : name == "f16" ? DType::f16 : DType::f32;
 }
 
 StageReport compare(std::string name, const HostTensor& got, const HostTensor& want,
@@ -135,10 +147,10 @@ Result<bool> verify_folder(const std::string& folder, const LoadOptions& options
 
 Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,
                                 const OnStage& on_stage) {
-  const DType stored_as = engine.model().kv_dtype == "f16" ? DType::f16 : DType::f32;
+  const DType stored_as = engine.model().precision == Precision::f16 ? DType::f16 : DType::f32;
   TRY(const reference::Llama llama, reference::Llama::load(engine.model().folder, stored_as));
   const auto n_pages = static_cast<uint32_t>(ids.size() / reference::kPageSize + 1);
-  reference::KvCache kv(llama.config(), n_pages, stored_as);
+  reference::KvCache kv(llama.config(), n_pages, kv_dtype(engine));
   std::vector<uint32_t> positions(ids.size()), pages(n_pages);
   std::iota(positions.begin(), positions.end(), 0u);
   std::iota(pages.begin(), pages.end(), 0u);
