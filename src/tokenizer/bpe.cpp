@@ -40,6 +40,21 @@ Result<PairText> pair_of(const Json& merge, const std::string& where) {
 
 }  // namespace
 
+Bpe Bpe::of(const Vocabulary& vocabulary, const std::vector<TokenPair>& pairs, Options options,
+            std::string where) {
+  Bpe bpe;
+  bpe.where_ = std::move(where);
+  bpe.fuse_unk_ = options.fuse_unk;
+  bpe.byte_fallback_ = options.byte_fallback;
+  bpe.ignore_merges_ = options.ignore_merges;
+  bpe.merges_ = MergeTable(pairs.size());
+  for (const TokenPair& pair : pairs) bpe.merges_.set(pair.left, pair.right, pair.merge);
+  bpe.index_bytes(vocabulary);
+  if (options.unk_token) bpe.unk_id_ = vocabulary.id_of(*options.unk_token);
+  bpe.unk_token_ = std::move(options.unk_token);
+  return bpe;
+}
+
 Result<Bpe> Bpe::read(const JsonObject& root, Vocabulary& vocabulary) {
   TRY(const JsonObject model, root.get_object("model"));
   // Files from before models had a type are BPE if they have merges.

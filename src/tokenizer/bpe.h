@@ -17,8 +17,25 @@
 
 namespace handloom::tokenizer {
 
+/// Two tokens that merge.
+struct TokenPair {
+  uint32_t left, right;
+  Merge merge;
+};
+
 class Bpe {
  public:
+  struct Options {
+    std::optional<std::string> unk_token;
+    bool fuse_unk = false;
+    bool byte_fallback = false;
+    bool ignore_merges = false;
+  };
+  /// Of pieces and merges that do not come out of a tokenizer.json. Pairs of equal rank merge from
+  /// left to right; `where` begins the errors of encode().
+  static Bpe of(const Vocabulary& vocabulary, const std::vector<TokenPair>& pairs, Options options,
+                std::string where);
+
   /// Reads root's "model" and fills `vocabulary` with its pieces.
   static Result<Bpe> read(const JsonObject& root, Vocabulary& vocabulary);
 

@@ -12,6 +12,10 @@
 
 namespace handloom::tokenizer {
 
+/// The pattern of GPT-2's encoder, by which ByteLevel splits unless told otherwise.
+inline constexpr std::string_view kByteLevelPattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
 constexpr bool stands_for_itself(uint32_t byte) {
   return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte != 0xad);
 }

@@ -21,6 +21,9 @@ class PostProcessor {
   /// `ids` with the special tokens around them.
   std::vector<uint32_t> apply(std::vector<uint32_t> ids) const;
 
+  const std::vector<uint32_t>& before() const { return before_; }
+  const std::vector<uint32_t>& after() const { return after_; }
+
  private:
   Result<void> read_step(const Step& step);
   Result<void> read_template(const JsonObject& fields);

@@ -9,10 +9,6 @@
 namespace handloom::tokenizer {
 namespace {
 
-// The pattern of GPT-2's encoder, which ByteLevel applies unless told otherwise.
-constexpr std::string_view kByteLevelPattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 /// Splits each word again: `divide(word)` answers the parts of one word, relative to it.
 template <class Divide>
 Result<Words> divide_each(Words words, Divide divide) {

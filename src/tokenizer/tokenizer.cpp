@@ -6,6 +6,7 @@
 #include "tokenizer/bpe.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/normalizer.h"
+#include "tokenizer/plain_model.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/utf8.h"
@@ -36,6 +37,7 @@ struct Tokenizer::Parts {
   }
 
   Result<void> read(const JsonObject& root);
+  Result<void> read_sections(const JsonObject& root);
   Result<void> encode_segment(std::string_view text, bool at_start, Bpe::Scratch& scratch,
                               std::vector<uint32_t>& ids) const;
   Result<void> encode_words(std::string_view text, bool at_start, Bpe::Scratch& scratch,
@@ -45,6 +47,11 @@ struct Tokenizer::Parts {
 
 Result<void> Tokenizer::Parts::read(const JsonObject& root) {
   TRY(model, Bpe::read(root, pieces));
+  return read_sections(root);
+}
+
+/// All but the model.
+Result<void> Tokenizer::Parts::read_sections(const JsonObject& root) {
   TRY(normalizer, Normalizer::read(root));
   TRY(added, AddedTokens::read(root, normalizer, pieces));
   TRY(pre_tokenizer, PreTokenizer::read(root));
@@ -73,6 +80,20 @@ Result<Tokenizer> Tokenizer::parse(std::string_view tokenizer_json, std::string 
 Result<Tokenizer> Tokenizer::load(const std::string& path) {
   TRY(const std::string text, read_text_file(path, kMaxFileBytes));
   return parse(text, path);
+}
+
+Result<Tokenizer> Tokenizer::from_vocabulary(const PlainVocabulary& vocabulary, std::string where) {
+  if (!vocabulary.tokenizer_json.empty()) {
+    return parse(vocabulary.tokenizer_json, std::move(where));
+  }
+  TRY(PlainModel plain, plain_model(vocabulary, where));
+  TRY(const JsonObject sections, JsonObject::from(plain.sections, where));
+  auto parts = std::make_shared<Parts>();
+  parts->where = std::move(where);
+  parts->pieces = std::move(plain.pieces);
+  parts->model = std::move(plain.model);
+  CHECK_OK(parts->read_sections(sections));
+  return Tokenizer(std::move(parts));
 }
 
 Result<std::vector<uint32_t>> Tokenizer::encode(std::string_view text,

@@ -6,6 +6,7 @@
 // number.
 #pragma once
 
+#include "base/plain_vocabulary.h"
 #include "base/result.h"
 
 #include <cstdint>
@@ -35,6 +36,8 @@ class Tokenizer {
   /// `where`, usually the file's path, begins each error.
   static Result<Tokenizer> parse(std::string_view tokenizer_json, std::string where);
   static Result<Tokenizer> load(const std::string& path);
+  /// Of the lists that a GGUF file carries; of its tokenizer.json, if it has one.
+  static Result<Tokenizer> from_vocabulary(const PlainVocabulary& vocabulary, std::string where);
 
   /// `text` must be valid UTF-8 of at most 1 GiB. Added tokens in it, special ones too, become
   /// their ids: text that must not be able to say "<|im_end|>" has to be checked by the caller.
