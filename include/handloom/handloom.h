@@ -117,6 +117,38 @@ struct ModelInfo {
 };
 
 // ---------------------------------------------------------------------------------------------
+// Model files
+
+/// What the tensors of one type add up to.
+struct TypeShare {
+  std::string dtype;  // "q4_k"
+  uint64_t n_tensors = 0, n_weights = 0, bytes = 0;
+};
+
+/// What quantise_model writes: "f16", "q8_0", "q4_0", "q4_k_m", "int8-block".
+std::vector<std::string> quantise_types();
+
+struct QuantiseOptions {
+  std::string type;
+  uint32_t block = 64;     // int8-block: values that share a scale; 32, 64 or 128
+  bool overwrite = false;  // what is there already
+  /// Answer false to stop; nothing is written then.
+  std::function<bool(const LoadProgress&)> on_progress;
+};
+
+struct QuantiseReport {
+  uint64_t n_weights = 0, bytes = 0;  // of all tensors
+  std::vector<TypeShare> types;
+  std::vector<std::string> notes;  // what did not go as asked, a sentence each
+};
+
+/// Writes the model at `in` (whatever Engine::load takes) with other types of weights: a GGUF file
+/// that other programs load, too, or for int8-block a folder of safetensors. `out` is written whole
+/// or not at all.
+Result<QuantiseReport> quantise_model(const std::string& in, const std::string& out,
+                                      const QuantiseOptions& options);
+
+// ---------------------------------------------------------------------------------------------
 // The list of dispatches
 
 struct PlanBinding {

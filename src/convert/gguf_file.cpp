@@ -12,7 +12,8 @@ namespace {
 std::string name_of_model(const std::string& path) {
   std::filesystem::path last = std::filesystem::path(path).lexically_normal();
   if (!last.has_filename()) last = last.parent_path();
-  if (last == "." || last.empty()) last = std::filesystem::absolute(last).parent_path();
+  std::error_code ignored;
+  if (last == "." || last.empty()) last = std::filesystem::current_path(ignored);
   return last.extension() == ".gguf" ? last.stem().string() : last.filename().string();
 }
 
@@ -31,8 +32,7 @@ void add_other_templates(const formats::TokenizerConfig& texts, formats::GgufFie
 Result<formats::GgufFields> gguf_fields(const formats::ModelFiles& files,
                                         const PlainVocabulary& vocabulary, Recipe recipe) {
   formats::Config config = files.config;
-  constexpr size_t kEndKeys = 3;  // eos, eot, eom
-  if (config.eos_ids.size() > kEndKeys) config.eos_ids.resize(kEndKeys);
+  if (config.eos_ids.size() > kMaxEndIds) config.eos_ids.resize(kMaxEndIds);
   TRY(formats::GgufFields fields, formats::fields_from_config(config));
   fields["general.name"] = name_of_model(files.path);
   fields["general.file_type"] = gguf_file_type(recipe);

@@ -47,8 +47,9 @@ Result<void> check_out(const std::string& in, const std::string& out, bool overw
 
 /// `bytes` more must fit where `out` will be.
 Result<void> check_space(const std::string& out, uint64_t bytes) {
-  const fs::path folder = fs::absolute(out).parent_path();
   std::error_code error;
+  fs::path folder = fs::absolute(out, error).parent_path();
+  if (!fs::path(out).has_filename()) folder = folder.parent_path();
   const fs::space_info space = fs::space(folder, error);
   if (error) {
     return fail(ErrorCode::not_found, "{}: '{}' is no folder to write to: {}", out, folder.string(),
@@ -127,6 +128,10 @@ Result<QuantiseReport> quantise(const std::string& in, const std::string& out,
                                  encode_tensor));
 
   QuantiseReport report{.bytes = bytes, .types = shares_of(plan.tensors), .notes = plan.notes};
+  if (files.config.eos_ids.size() > kMaxEndIds && !is_folder) {
+    report.notes.push_back(fmt::format("the model has {} end tokens, a GGUF file names {}",
+                                       files.config.eos_ids.size(), kMaxEndIds));
+  }
   if (!is_folder) {
     report.notes.insert(report.notes.end(), vocabulary.losses.begin(), vocabulary.losses.end());
   }
