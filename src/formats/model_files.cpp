@@ -96,7 +96,6 @@ Result<ModelFiles> open_mlc_folder(const std::string& folder) {
   TRY(MlcConfig mlc, load_mlc_config(folder));
   TRY(TokenizerFiles tokenizer, folder_tokenizer(folder, &mlc));
   TRY(Checkpoint checkpoint, open_mlc(folder));
-  mlc.config.norms_include_one = mlc.norms_hold_one;
   return ModelFiles{.naming = Naming::mlc,
                     .path = folder,
                     .config = std::move(mlc.config),
