@@ -7,7 +7,8 @@
 
 namespace handloom::convert {
 
-Result<ModelVocabulary> vocabulary_of(const formats::TokenizerFiles& files, uint32_t vocab_size) {
+Result<ModelVocabulary> vocabulary_of(const formats::TokenizerFiles& files,
+                                      std::optional<uint32_t> vocab_size) {
   ModelVocabulary made;
   if (files.json_path.empty()) {
     made.vocabulary = files.vocabulary;
@@ -16,7 +17,7 @@ Result<ModelVocabulary> vocabulary_of(const formats::TokenizerFiles& files, uint
     TRY(const std::string json, read_text_file(files.json_path));
     TRY(tokenizer::PlainExport exported,
         tokenizer::plain_vocabulary(json, files.json_path,
-                                    {.vocab_size = vocab_size,
+                                    {.vocab_size = vocab_size.value_or(0),
                                      .bos = texts.bos_token.value_or(""),
                                      .eos = texts.eos_token.value_or(""),
                                      .unk = texts.unk_token.value_or(""),
@@ -25,10 +26,11 @@ Result<ModelVocabulary> vocabulary_of(const formats::TokenizerFiles& files, uint
     made.losses = std::move(exported.losses);
   }
   made.vocabulary.chat_template = files.texts.chat_template;
-  if (made.vocabulary.pieces.size() <= vocab_size) return made;
-  return fail(ErrorCode::bad_format, "{}: the tokenizer has ids up to {}, the model has {} embeddings",
-              files.json_path.empty() ? "tokenizer" : files.json_path,
-              made.vocabulary.pieces.size() - 1, vocab_size);
+  const size_t n_pieces = made.vocabulary.pieces.size();
+  if (n_pieces <= vocab_size.value_or(n_pieces)) return made;
+  return fail(ErrorCode::bad_format,
+              "{}: the tokenizer has ids up to {}, the model has {} embeddings",
+              files.json_path.empty() ? "tokenizer" : files.json_path, n_pieces - 1, *vocab_size);
 }
 
 formats::Config with_special_ids(const formats::ModelFiles& files,
