@@ -1,8 +1,12 @@
-// The Jinja engine is minja, used below its own chat_template class: that one rewrites messages for
-// templates that it believes to lack something ("polyfills"), and would change the prompt.
+// The Jinja engine is minja, which trusts its templates: range(1, 2, 3, 4) writes past an array,
+// `1 % 0` and endless recursion end the process; so a template runs in a child process. It is used
+// below its own chat_template class: that one rewrites messages for templates that it believes to
+// lack something ("polyfills"), and would change the prompt.
 #include "chat_template.h"
 
+#include "apart.h"
 #include "failure.h"
+#include "template_limits.h"
 
 #include <fmt/format.h>
 #include <minja/minja.hpp>
@@ -16,6 +20,10 @@ namespace cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// A prompt has at most some MB; a render takes milliseconds.
+constexpr ApartLimits kLimits = {
+    .seconds = 5, .memory_bytes = size_t{1} << 30, .answer_bytes = size_t{64} << 20};
 
 /// raise_exception() of a template. Not a std::exception: minja adds source lines to those.
 struct Raised {
@@ -73,6 +81,24 @@ std::shared_ptr<minja::Context> context_for(const handloom::ChatTemplate& chat_t
   return context;
 }
 
+/// What `call` answers; what it throws, as a Failure.
+template <class Call>
+std::string in_one_sentence(Call call) {
+  try {
+    return call();
+  } catch (const Raised& raised) {
+    throw Failure(fmt::format("chat template: {}", one_line(raised.words)));
+  } catch (const std::exception& error) {
+    const std::string words = first_line(error.what());
+    // minja passes it on as another type, with a row and a column.
+    if (words.starts_with("std::bad_alloc")) {
+      throw Failure(fmt::format("chat template: needs more than {} MiB of memory{}",
+                                kLimits.memory_bytes >> 20, words.substr(14)));
+    }
+    throw Failure(fmt::format("chat template: {}", words));
+  }
+}
+
 void check_message(const Json& message, size_t index, std::string_view where) {
   const auto fail = [&](std::string_view found) {
     throw Failure(
@@ -119,16 +145,23 @@ Json user_message(std::string_view text) {
   return Json::array({{{"role", "user"}, {"content", std::string(text)}}});
 }
 
+void check_chat_template(const handloom::ChatTemplate& chat_template) {
+  check_template_limits(chat_template.text);
+  in_one_sentence([&] {
+    parse(chat_template.text);
+    return std::string();
+  });
+}
+
 std::string render_chat(const handloom::ChatTemplate& chat_template, const Json& messages,
                         bool add_generation_prompt) {
-  try {
-    return parse(chat_template.text)
-        ->render(context_for(chat_template, messages, add_generation_prompt));
-  } catch (const Raised& raised) {
-    throw Failure(fmt::format("chat template: {}", one_line(raised.words)));
-  } catch (const std::exception& error) {
-    throw Failure(fmt::format("chat template: {}", first_line(error.what())));
-  }
+  check_template_limits(chat_template.text);
+  return run_apart("chat template", kLimits, [&] {
+    return in_one_sentence([&] {
+      return parse(chat_template.text)
+          ->render(context_for(chat_template, messages, add_generation_prompt));
+    });
+  });
 }
 
 }  // namespace cli

@@ -19,18 +19,9 @@ using CLI::App;
 
 constexpr uint32_t kMaxU32 = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMaxU64 = std::numeric_limits<uint64_t>::max();
-constexpr float kMaxF32 = std::numeric_limits<float>::max();
 
-constexpr std::string_view kCommands = "one of run, devices, plan, dump, verify, tokenize, quantize, inspect";
-
-constexpr Range kAny = {.min = -kMaxF32, .max = kMaxF32, .words = "a finite number"};
-constexpr Range kNotNegative = {.min = 0, .max = kMaxF32, .words = "a finite number, 0 or more"};
-constexpr Range kPositive = {
-    .min = 0, .max = kMaxF32, .with_min = false, .words = "a finite number above 0"};
-constexpr Range kTopP = {
-    .min = 0, .max = 1, .with_min = false, .words = "a number above 0 and up to 1"};
-constexpr Range kMinP = {
-    .min = 0, .max = 1, .with_max = false, .words = "a number from 0 to below 1"};
+constexpr std::string_view kCommands =
+    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect";
 
 // Numbers are parsed here and not by CLI11, so that every error says what is expected.
 
@@ -185,6 +176,28 @@ void add_run(App& app, RunCommand& run, Command& result) {
   add_sampling_options(added, run.sampling);
   added.add_flag("--verify", run.verify, "first compare every stage with the CPU reference");
   added.add_flag("--json", run.json, "one JSON object instead of text");
+}
+
+void add_chat(App& app, ChatCommand& chat, Command& result) {
+  App& added = add_command(app, "chat", "Holds a conversation", chat, result,
+                           "  handloom chat\n"
+                           "  handloom chat --model DIR --system \"You are terse.\" --stats\n"
+                           "  handloom chat --temperature 0 < questions.txt > answers.txt\n\n"
+                           "Answers go to stdout, all else to stderr. In the chat /help lists the "
+                           "commands.\nA conversation that outgrows the context, less room for "
+                           "the answer (--max-tokens,\na quarter of the context at most), loses "
+                           "its oldest turns and says so;\nwith --overflow refuse the message is "
+                           "refused instead.\n");
+  add_model_options(added, chat.model);
+  added.add_option("--system", chat.system, "the system prompt, or the file that holds it")
+      ->type_name("TEXT|@FILE");
+  add_whole(added, "--max-tokens", chat.max_tokens, 1, kMaxU32,
+            "end an answer after N tokens (default: when the context is full)");
+  add_choice<Overflow>(added, "--overflow", chat.overflow,
+                       {{"drop", Overflow::drop}, {"refuse", Overflow::refuse}},
+                       "when the context is full (default: drop)");
+  add_sampling_options(added, chat.sampling);
+  added.add_flag("--stats", chat.stats, "a line of figures after every answer");
 }
 
 void add_devices(App& app, DevicesCommand& devices, Command& result) {
@@ -354,11 +367,13 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   app.footer(
       "handloom COMMAND --help shows the options of a command and examples.\n\nExamples:\n"
       "  handloom run \"What is the capital of France?\"\n"
+      "  handloom chat\n"
       "  handloom devices\n"
       "  handloom plan\n");
 
   Command result;
   RunCommand run;
+  ChatCommand chat;
   DevicesCommand devices;
   PlanCommand plan;
   DumpCommand dump;
@@ -367,6 +382,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   QuantizeCommand quantize;
   InspectCommand inspect;
   add_run(app, run, result);
+  add_chat(app, chat, result);
   add_devices(app, devices, result);
   add_plan(app, plan, result);
   add_dump(app, dump, result);

@@ -50,6 +50,18 @@ struct RunCommand {
   bool json = false;
 };
 
+/// What to do with a chat's turn that does not fit into the context.
+enum class Overflow { drop, refuse };
+
+struct ChatCommand {
+  ModelOptions model;
+  SamplingFlags sampling;
+  std::string system;       // text, or @FILE; empty: none
+  uint32_t max_tokens = 0;  // of an answer; 0: until the context is full
+  Overflow overflow = Overflow::drop;
+  bool stats = false;
+};
+
 struct DevicesCommand {
   bool json = false;
 };
@@ -101,11 +113,13 @@ struct PrintText {
   std::string text;
 };
 
-using Command = std::variant<PrintText, RunCommand, DevicesCommand, PlanCommand, DumpCommand,
-                             VerifyCommand, TokenizeCommand, QuantizeCommand, InspectCommand>;
+using Command = std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand,
+                             DumpCommand, VerifyCommand, TokenizeCommand, QuantizeCommand,
+                             InspectCommand>;
 
 int execute(const PrintText& command);
 int execute(const RunCommand& command);
+int execute(const ChatCommand& command);
 int execute(const DevicesCommand& command);
 int execute(const PlanCommand& command);
 int execute(const DumpCommand& command);

@@ -12,11 +12,6 @@ namespace {
 
 double per_second(double amount, double ms) { return ms > 0.0 ? amount * 1e3 / ms : 0.0; }
 
-std::string rate_text(double tokens_per_second) {
-  if (tokens_per_second <= 0.0) return "";
-  return fmt::format(" {} tok/s", three_digits(tokens_per_second));
-}
-
 std::string bandwidth_text(const Figures& figures) {
   const double reached = decode_bandwidth(figures.timings);
   if (reached <= 0.0) return "";
@@ -24,21 +19,6 @@ std::string bandwidth_text(const Figures& figures) {
   if (!figures.read_bandwidth || *figures.read_bandwidth <= 0.0) return text;
   return fmt::format("{}, {:.0f} % of {} GB/s", text, 100.0 * reached / *figures.read_bandwidth,
                      three_digits(*figures.read_bandwidth * 1e-9));
-}
-
-/// "GPU memory 20.8 MB: weights 13.6, kv 4.20, activations 312 KB": the total's unit goes unsaid.
-std::string memory_text(const handloom::MemoryUse& memory) {
-  const std::string total = bytes_text(memory.total());
-  const std::string unit = total.substr(total.find(' '));
-  const auto part = [&](std::string_view name, uint64_t bytes) {
-    std::string text = bytes_text(bytes);
-    if (text.ends_with(unit)) text.resize(text.size() - unit.size());
-    return fmt::format("{} {}", name, text);
-  };
-  std::vector<std::string> parts = {part("weights", memory.weights), part("kv", memory.kv_cache),
-                                    part("activations", memory.activations)};
-  if (memory.other > 0) parts.push_back(part("other", memory.other));
-  return fmt::format("GPU memory {}: {}", total, join(parts, ", "));
 }
 
 }  // namespace
@@ -54,6 +34,25 @@ double decode_rate(const handloom::Timings& timings) {
 double decode_bandwidth(const handloom::Timings& timings) {
   if (timings.n_generated < 2) return 0.0;
   return per_second(static_cast<double>(timings.decode_bytes), timings.decode_ms);
+}
+
+std::string rate_text(double tokens_per_second) {
+  if (tokens_per_second <= 0.0) return "";
+  return fmt::format(" {} tok/s", three_digits(tokens_per_second));
+}
+
+std::string memory_text(const handloom::MemoryUse& memory) {
+  const std::string total = bytes_text(memory.total());
+  const std::string unit = total.substr(total.find(' '));
+  const auto part = [&](std::string_view name, uint64_t bytes) {
+    std::string text = bytes_text(bytes);
+    if (text.ends_with(unit)) text.resize(text.size() - unit.size());
+    return fmt::format("{} {}", name, text);
+  };
+  std::vector<std::string> parts = {part("weights", memory.weights), part("kv", memory.kv_cache),
+                                    part("activations", memory.activations)};
+  if (memory.other > 0) parts.push_back(part("other", memory.other));
+  return fmt::format("GPU memory {}: {}", total, join(parts, ", "));
 }
 
 std::string figures_line(const Figures& figures) {

@@ -29,6 +29,12 @@ double decode_rate(const handloom::Timings& timings);
 /// Bytes per second read by the decode steps; 0 for fewer than two tokens.
 double decode_bandwidth(const handloom::Timings& timings);
 
+/// " 64.1 tok/s", or nothing if nothing was measured.
+std::string rate_text(double tokens_per_second);
+
+/// "GPU memory 20.8 MB: weights 13.6, kv 4.20, activations 312 KB": the total's unit goes unsaid.
+std::string memory_text(const handloom::MemoryUse& memory);
+
 /// "load 0.42 s | prompt 21 tokens 310 tok/s | 87 tokens 64.1 tok/s | 0.90 GB/s, 41 % of ..."
 std::string figures_line(const Figures& figures);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,17 @@ struct Range {
   bool with_min = true, with_max = true;
   std::string_view words;  // "a number above 0 and up to 1"
 };
+
+inline constexpr float kMaxF32 = std::numeric_limits<float>::max();
+inline constexpr Range kAny = {.min = -kMaxF32, .max = kMaxF32, .words = "a finite number"};
+inline constexpr Range kNotNegative = {
+    .min = 0, .max = kMaxF32, .words = "a finite number, 0 or more"};
+inline constexpr Range kPositive = {
+    .min = 0, .max = kMaxF32, .with_min = false, .words = "a finite number above 0"};
+inline constexpr Range kTopP = {
+    .min = 0, .max = 1, .with_min = false, .words = "a number above 0 and up to 1"};
+inline constexpr Range kMinP = {
+    .min = 0, .max = 1, .with_max = false, .words = "a number from 0 to below 1"};
 
 /// A finite number in `range`.
 float parse_real(std::string_view option, std::string_view text, const Range& range);

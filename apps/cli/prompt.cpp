@@ -89,16 +89,20 @@ Prompt read_prompt(const PromptSource& source) {
 std::vector<uint32_t> prompt_ids(const Prompt& prompt, const handloom::Tokenizer& tokenizer) {
   if (!prompt.ids.empty()) return prompt.ids;
   if (prompt.raw) return take(tokenizer.encode(prompt.text, true));
-  const handloom::ChatTemplate& chat_template = tokenizer.chat_template();
-  if (chat_template.text.empty()) {
+  if (tokenizer.chat_template().text.empty()) {
     throw Failure(
         "chat template: the model has none, expected one to make a chat of the prompt; use "
         "--raw to give it the text as it is");
   }
-  const auto messages = prompt.messages.empty() ? user_message(prompt.text)
-                                                : nlohmann::ordered_json::parse(prompt.messages);
+  return chat_ids(prompt.messages.empty() ? user_message(prompt.text)
+                                          : nlohmann::ordered_json::parse(prompt.messages),
+                  tokenizer);
+}
+
+std::vector<uint32_t> chat_ids(const nlohmann::ordered_json& messages,
+                               const handloom::Tokenizer& tokenizer) {
   // The rendered text spells out BOS and the like, so none is added.
-  return take(tokenizer.encode(render_chat(chat_template, messages, true), false));
+  return take(tokenizer.encode(render_chat(tokenizer.chat_template(), messages, true), false));
 }
 
 }  // namespace cli

@@ -35,4 +35,8 @@ Prompt read_prompt(const PromptSource& source);
 /// The token ids: through the model's chat template unless raw. Throws Failure.
 std::vector<uint32_t> prompt_ids(const Prompt& prompt, const handloom::Tokenizer& tokenizer);
 
+/// The token ids of messages that an assistant is to answer. Throws Failure.
+std::vector<uint32_t> chat_ids(const nlohmann::ordered_json& messages,
+                               const handloom::Tokenizer& tokenizer);
+
 }  // namespace cli

@@ -7,12 +7,10 @@
 #include "prompt.h"
 #include "sampling.h"
 #include "terminal.h"
+#include "text_stream.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <exception>
 
 namespace cli {
 namespace {
@@ -46,32 +44,6 @@ void verify_prompt(handloom::Engine& engine, std::span<const uint32_t> ids) {
                   "{:.2e}, in '{}'\n",
                   count_text(n_stages, "stage"), worst.max_error, worst.name));
 }
-
-/// Generated text on its way to stdout. The first failure is kept, because on_text must not throw.
-class TextStream {
- public:
-  /// False if the generation is to end.
-  bool write(std::string_view text) noexcept {
-    try {
-      write_stdout(text);
-      n_written_ += text.size();
-      return !interrupted();
-    } catch (...) {
-      failure_ = std::current_exception();
-      return false;
-    }
-  }
-
-  /// The rest of the whole `text` and a newline, or the failure of before.
-  void finish(std::string_view text) {
-    if (failure_) std::rethrow_exception(failure_);
-    write_stdout(std::string(text.substr(std::min(n_written_, text.size()))) + "\n");
-  }
-
- private:
-  size_t n_written_ = 0;
-  std::exception_ptr failure_;
-};
 
 handloom::GenerateOptions generate_options(const RunCommand& command,
                                            const handloom::SamplingOptions& sampling,

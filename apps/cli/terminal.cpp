@@ -26,6 +26,7 @@ void on_interrupt(int) {
 }  // namespace
 
 bool stdin_is_terminal() { return isatty(STDIN_FILENO) == 1; }
+bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 int terminal_width() {
@@ -57,8 +58,13 @@ void write_stderr(std::string_view text) {
 }
 
 void ignore_closed_pipes() { std::signal(SIGPIPE, SIG_IGN); }
-void catch_interrupt() { std::signal(SIGINT, on_interrupt); }
+void catch_interrupt() {
+  interrupt_seen = 0;
+  std::signal(SIGINT, on_interrupt);
+}
+
 bool interrupted() { return interrupt_seen != 0; }
+void leave_interrupt() { std::signal(SIGINT, SIG_DFL); }
 
 std::string program_folder() {
   std::error_code error;

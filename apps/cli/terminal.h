@@ -7,6 +7,7 @@
 namespace cli {
 
 bool stdin_is_terminal();
+bool stdout_is_terminal();
 bool stderr_is_terminal();
 
 /// Columns of the terminal behind stderr; 80 if unknown.
@@ -22,9 +23,12 @@ void write_stderr(std::string_view text);
 /// A closed pipe becomes a failed write instead of ending the program.
 void ignore_closed_pipes();
 
-/// From now on the first Ctrl-C only sets interrupted(); the second ends the program at once.
+/// From now on the first Ctrl-C only sets interrupted(), which is unset till then; the second ends
+/// the program at once.
 void catch_interrupt();
 bool interrupted();
+/// From now on Ctrl-C ends the program at once.
+void leave_interrupt();
 
 /// Folder of the running program, or empty if the system does not say.
 std::string program_folder();

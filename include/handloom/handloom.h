@@ -302,7 +302,7 @@ Result<bool> verify_against_cpu(Engine& engine, std::span<const uint32_t> ids,
 // Generating
 
 enum class FinishReason {
-  stop,       // an end-of-sequence token or a stop string
+  stop,       // an end token or a stop string
   length,     // max_tokens reached, or the context is full
   cancelled,  // on_text answered false
 };
@@ -311,7 +311,8 @@ std::string_view to_string(FinishReason reason);
 struct GenerateOptions {
   uint32_t max_tokens = 0;  // 0: until the context is full
   SamplingOptions sampling;
-  std::vector<std::string> stop;  // generation ends before the first of these in the text
+  std::vector<std::string> stop;   // generation ends before the first of these in the text
+  std::vector<uint32_t> stop_ids;  // end tokens beside the model's own end-of-sequence tokens
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;
@@ -342,8 +343,15 @@ class Session {
   /// empty, and prompt and context must fit: the error gives both numbers.
   Result<Generation> generate(std::span<const uint32_t> prompt_ids, const GenerateOptions& options);
 
+  /// The timeline: prompts and generated tokens, the ending ones included. Valid until the next
+  /// call that changes it.
+  std::span<const uint32_t> ids() const;
   /// Tokens held.
   uint32_t length() const;
+  /// Keeps the first `length` tokens of the timeline. Their keys and values stay, so that the next
+  /// prompt goes on from there with nothing computed again. Error: invalid_argument, if fewer are
+  /// held.
+  Result<void> rewind(uint32_t length);
   void reset();
 
   struct Impl;

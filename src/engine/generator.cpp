@@ -152,13 +152,15 @@ Result<void> Generator::resume(std::span<const std::byte> bytes) {
   return {};
 }
 
-bool Generator::is_eos(uint32_t token_id) const {
-  const auto& eos = session_.engine.eos_ids;
-  return std::find(eos.begin(), eos.end(), token_id) != eos.end();
+bool Generator::is_end(uint32_t token_id) const {
+  const auto is_among = [token_id](const std::vector<uint32_t>& ids) {
+    return std::find(ids.begin(), ids.end(), token_id) != ids.end();
+  };
+  return is_among(session_.engine.eos_ids) || is_among(options_.stop_ids);
 }
 
 Result<std::string> Generator::text_of(uint32_t token_id) {
-  if (is_eos(token_id)) {
+  if (is_end(token_id)) {
     reason_ = FinishReason::stop;
     TRY(const std::string rest, decoder_.finish());
     return stops_.push(rest) + stops_.finish();

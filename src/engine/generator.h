@@ -44,7 +44,7 @@ class Generator {
   /// One token further: text out, and whether this was the end.
   Result<void> accept(uint32_t token_id);
   Result<std::string> text_of(uint32_t token_id);
-  bool is_eos(uint32_t token_id) const;
+  bool is_end(uint32_t token_id) const;
   uint32_t max_tokens() const;
 
   Session::Impl& session_;

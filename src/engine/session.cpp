@@ -5,6 +5,7 @@
 #include "engine/generator.h"
 #include "gpu/native.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace handloom {
@@ -72,7 +73,20 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
+std::span<const uint32_t> Session::ids() const { return impl_->ids; }
 uint32_t Session::length() const { return static_cast<uint32_t>(impl_->ids.size()); }
+
+Result<void> Session::rewind(uint32_t length) {
+  if (length > impl_->ids.size()) {
+    return fail(ErrorCode::invalid_argument,
+                "session: {} tokens are to be kept, {} are held; expected at most that many",
+                length, impl_->ids.size());
+  }
+  // What lies in the cache past the new end, overrun included, is overwritten by the next tokens.
+  impl_->ids.resize(length);
+  impl_->n_evaluated = std::min<size_t>(impl_->n_evaluated, length);
+  return {};
+}
 
 void Session::reset() {
   impl_->ids.clear();

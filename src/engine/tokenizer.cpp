@@ -6,7 +6,9 @@
 namespace handloom {
 
 Result<Tokenizer> make_tokenizer(const formats::TokenizerFiles& files) {
-  TRY(tokenizer::Tokenizer inner, tokenizer::Tokenizer::load(files.json_path));
+  TRY(tokenizer::Tokenizer inner,
+      files.json_path.empty() ? tokenizer::Tokenizer::from_vocabulary(files.vocabulary, files.where)
+                              : tokenizer::Tokenizer::load(files.json_path));
   const formats::TokenizerConfig& texts = files.texts;
   auto impl = std::make_shared<Tokenizer::Impl>(
       Tokenizer::Impl{.tokenizer = std::move(inner),

@@ -115,7 +115,7 @@ Result<std::optional<uint32_t>> GgufMetadata::find_u32(std::string_view key) con
     }
   }
   return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a whole number from 0 to {}", where_,
-              key, describe(*value), kMaxU32);
+              printable(key), describe(*value), kMaxU32);
 }
 
 Result<std::optional<double>> GgufMetadata::find_number(std::string_view key) const {
@@ -125,7 +125,7 @@ Result<std::optional<double>> GgufMetadata::find_number(std::string_view key) co
     return std::optional(number(*value));
   }
   return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a floating-point number", where_,
-              key, describe(*value));
+              printable(key), describe(*value));
 }
 
 Result<std::optional<bool>> GgufMetadata::find_bool(std::string_view key) const {
@@ -134,8 +134,8 @@ Result<std::optional<bool>> GgufMetadata::find_bool(std::string_view key) const 
   if (is_scalar(*value, GgufType::boolean)) {
     return std::optional(read<uint8_t>(value->bytes.data()) != 0);
   }
-  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected true or false", where_, key,
-              describe(*value));
+  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected true or false", where_,
+              printable(key), describe(*value));
 }
 
 Result<std::optional<std::string>> GgufMetadata::find_string(std::string_view key) const {
@@ -145,26 +145,29 @@ Result<std::optional<std::string>> GgufMetadata::find_string(std::string_view ke
     size_t begin = 0;
     return std::optional(std::string(next_string(*value, begin)));
   }
-  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a string", where_, key,
+  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a string", where_, printable(key),
               describe(*value));
 }
 
 Result<uint32_t> GgufMetadata::get_u32(std::string_view key) const {
   TRY(const auto value, find_u32(key));
   if (value) return *value;
-  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a whole number", where_, key);
+  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a whole number", where_,
+              printable(key));
 }
 
 Result<double> GgufMetadata::get_number(std::string_view key) const {
   TRY(const auto value, find_number(key));
   if (value) return *value;
-  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a number", where_, key);
+  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a number", where_,
+              printable(key));
 }
 
 Result<std::string> GgufMetadata::get_string(std::string_view key) const {
   TRY(auto value, find_string(key));
   if (value) return std::move(*value);
-  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a string", where_, key);
+  return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected a string", where_,
+              printable(key));
 }
 
 /// nullptr if the key is absent.
@@ -177,8 +180,8 @@ Result<const GgufValue*> GgufMetadata::find_array(std::string_view key,
                     : expected == "bool"  ? value->type == GgufType::boolean
                                           : is_integer(value->type);
   if (value->is_array && fits) return value;
-  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of {}", where_, key,
-              describe(*value), expected);
+  return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected an array of {}", where_,
+              printable(key), describe(*value), expected);
 }
 
 Result<std::vector<uint32_t>> GgufMetadata::find_u32s(std::string_view key) const {
@@ -190,7 +193,7 @@ Result<std::vector<uint32_t>> GgufMetadata::find_u32s(std::string_view key) cons
     const int64_t wide = integer(*value, i);
     if (wide < 0 || static_cast<uint64_t>(wide) > kMaxU32) {
       return fail(ErrorCode::bad_format, "{}: '{}' holds {}, expected whole numbers from 0 to {}",
-                  where_, key, wide, kMaxU32);
+                  where_, printable(key), wide, kMaxU32);
     }
     numbers.push_back(static_cast<uint32_t>(wide));
   }

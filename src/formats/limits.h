@@ -23,7 +23,7 @@ inline constexpr Range kNormEps{.low = 0, .high = 0.01, .low_open = true};
 inline constexpr Range kSoftcap{.low = 0, .high = 1e6, .low_open = true};
 inline constexpr Range kTheta{.low = 1, .high = 1e12, .low_open = true};
 inline constexpr Range kRopeFactor{.low = 1, .high = 1e6};
-inline constexpr Range kRopeDivisor{.low = 0, .high = 1e6, .low_open = true};  // of one frequency
+inline constexpr Range kRopeDivisor{.low = 1e-6, .high = 1e6};  // of one frequency
 inline constexpr Range kAttentionFactor{.low = 0, .high = 100, .low_open = true};
 
 }  // namespace handloom::formats

@@ -59,6 +59,7 @@ Result<TokenizerFiles> gguf_tokenizer(const Gguf& gguf) {
   TokenizerFiles files;
   TRY(files.vocabulary, vocabulary_from_gguf(gguf));
   files.texts = texts_of(files.vocabulary);
+  files.where = gguf.where();
   return files;
 }
 

@@ -18,6 +18,7 @@ namespace handloom::formats {
 struct TokenizerFiles {
   std::string json_path;       // of a tokenizer.json; empty: `vocabulary` holds it
   PlainVocabulary vocabulary;  // of a GGUF file
+  std::string where;           // begins error messages about the vocabulary
   TokenizerConfig texts;       // chat template and special tokens, wherever they stood
 };
 

@@ -23,8 +23,7 @@ float limit(DType dtype) {
     case DType::mlc_q4: return kF16 * 7;
     case DType::q4_1: return kF16;
     case DType::mlc_q3: return kF16 * 3;
-    // A squared importance times a squared error is the fourth power, summed and multiplied in f32:
-    // far below what the scale could hold.
+    // Their scales reach farther, but the search sums products of squares in f32.
     case DType::q4_k:
     case DType::q6_k: return 65504;
     default: return INFINITY;

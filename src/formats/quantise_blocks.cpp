@@ -313,13 +313,18 @@ void quantise_q4_k(const float* x, uint8_t* block) {
 void quantise_q6_k(const float* x, uint8_t* block) {
   float weight[256];
   Fit fits[16];
-  float scale = 0;
+  float least = 0, most = 0;
   for (uint32_t j = 0; j < 16; ++j) {
     importance(x + 16 * j, 16, weight + 16 * j);
     fits[j] = fit_q6(x + 16 * j, weight + 16 * j);
-    if (std::fabs(fits[j].scale) > std::fabs(scale)) scale = fits[j].scale;
+    least = std::min(least, fits[j].scale);
+    most = std::max(most, fits[j].scale);
   }
-  const uint16_t d_bits = signed_step(scale, -128);
+  // Scales reach from -128 to 127, whichever sign of d serves the larger ones better.
+  const bool negative = most > -least;
+  const float larger = std::max(most, -least), other = std::min(most, -least);
+  uint16_t d_bits = larger * 127 >= other * 128 ? f16_step(larger, 128) : f16_step(other, 127);
+  if (negative) d_bits |= 0x8000;
   const float d = f16_to_f32(d_bits);
   std::memset(block, 0, 192);
   put_u16(block + 208, d_bits);

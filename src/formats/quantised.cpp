@@ -58,7 +58,9 @@ Result<void> check_scale_type(const TensorInfo& tensor) {
     case DType::mlc_q3:
       if (type == f16) return {};
       break;
-    case DType::mlc_q4f32:
+    case DType::mlc_q4f32:  // bf16: as TVM stores them
+      if (type == f32 || type == bf16) return {};
+      break;
     case DType::int8_block:
       if (type == f32) return {};
       break;

@@ -54,9 +54,7 @@ Result<std::vector<float>> parse_factors(const JsonObject& object, std::string_v
   std::vector<float> factors;
   if (list != nullptr && list->is_array() && list->size() == expected) {
     for (const Json& item : *list) {
-      const bool in_range = item.is_number() && kRopeDivisor.holds(item.get<double>());
-      // A tiny double is 0 as a float.
-      if (!in_range || item.get<float>() == 0) break;
+      if (!item.is_number() || !kRopeDivisor.holds(item.get<double>())) break;
       factors.push_back(item.get<float>());
     }
   }

@@ -95,6 +95,63 @@ TEST(ChatTemplate, ASyntaxErrorIsOneLineThatSaysWhere) {
   EXPECT_EQ(words.find('\n'), std::string::npos) << words;
 }
 
+std::string refusal(const std::string& source) {
+  return failure_of([&] { render(source, user_message("hi")); });
+}
+
+TEST(ChatTemplate, ErrorsNameRowAndColumn) {
+  EXPECT_EQ(refusal("a\n  {{ 1 + }}"),
+            "chat template: Expected value expression at row 2, column 9");
+  EXPECT_EQ(refusal("\n{% bogus %}"), "chat template: Expected block keyword at row 2, column 4");
+  EXPECT_EQ(refusal("{% endif %}"), "chat template: Unexpected endif at row 1, column 1");
+  EXPECT_EQ(refusal("\n\n{{ messages[0].x.y }}"),
+            "chat template: Trying to access property ''y'' on null! at row 3, column 18");
+  EXPECT_EQ(refusal("{# no end"), "chat template: Missing end of comment tag at row 1, column 1");
+}
+
+std::string times(size_t n, const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < n; ++i) out += text;
+  return out;
+}
+
+// Each of these overflows minja's stack, or that of std::regex, when it gets so far.
+TEST(ChatTemplate, RefusesWhatNestsTooDeeply) {
+  EXPECT_EQ(refusal("{{ " + times(100000, "(") + "1" + times(100000, ")") + " }}"),
+            "chat template: has 200007 bytes, expected at most 131072 at row 1, column 1");
+  EXPECT_EQ(refusal("\n{{ " + times(5000, "[") + times(5000, "]") + " }}"),
+            "chat template: nests brackets deeper than 40 at row 2, column 44");
+  EXPECT_EQ(refusal(times(5000, "{% if 1 %}") + times(5000, "{% endif %}")),
+            "chat template: nests blocks deeper than 40 at row 1, column 403");
+  EXPECT_EQ(refusal("{{ " + times(5000, "not ") + "1 }}"),
+            "chat template: has a tag of more than 300 words and signs at row 1, column 1204");
+  EXPECT_EQ(
+      refusal("{# " + times(50000, "-") + " #}"),
+      "chat template: has a comment of 50004 bytes, expected at most 2000 at row 1, column 1");
+  EXPECT_EQ(refusal(times(50000, " ") + "{{ 1 }}"),
+            "chat template: has more than 2000 spaces in a row at row 1, column 2001");
+}
+
+TEST(ChatTemplate, RendersWhatNestsAsMuchAsItMay) {
+  EXPECT_EQ(render("{{ " + times(40, "(") + "1" + times(40, ")") + " }}", user_message("")), "1");
+  EXPECT_EQ(render(times(40, "{% if 1 %}") + "x" + times(40, "{% endif %}"), user_message("")),
+            "x");
+  EXPECT_EQ(render("{{ 0" + times(149, " + 1") + " }}", user_message("")), "149");
+  EXPECT_EQ(render("{#" + times(1990, "-") + "#}x", user_message("")), "x");
+}
+
+TEST(ChatTemplate, EndsWhatWouldNotEnd) {
+  EXPECT_TRUE(refusal("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")
+                  .starts_with("chat template: crashes its interpreter"));
+  EXPECT_TRUE(refusal("{{ 1 % 0 }}").starts_with("chat template: crashes its interpreter"));
+  const std::string endless = refusal("{% for i in range(1000000000) %}x{% endfor %}");
+  EXPECT_TRUE(endless.starts_with("chat template: needs more than 1024 MiB of memory") ||
+              endless == "chat template: takes more than 5 s")
+      << endless;
+  EXPECT_EQ(refusal("{% set a = 'x' * 1000 %}{% for i in range(70000) %}{{ a }}{% endfor %}"),
+            "chat template: writes more than 67108864 bytes");
+}
+
 TEST(ChatTemplate, SpecialTokensAndBlocksAreAsInTransformers) {
   EXPECT_EQ(render("{{ bos_token }}\n  {% if true %}\na\n  {% endif %}\n{{ eos_token }}\n",
                    user_message("hi")),

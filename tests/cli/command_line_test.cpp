@@ -87,6 +87,24 @@ TEST(CommandLine, RunTakesEveryOption) {
   EXPECT_EQ(run.prompt.text, "the prompt");
 }
 
+TEST(CommandLine, ChatTakesModelSamplingAndPolicy) {
+  const auto chat = parse<ChatCommand>({"chat", "--model", "m", "--system", "Be terse.",
+                                        "--max-tokens", "9", "--overflow", "refuse", "--stats",
+                                        "--temperature", "0.5", "--top-k", "3"});
+  EXPECT_EQ(chat.model.folder, "m");
+  EXPECT_EQ(chat.system, "Be terse.");
+  EXPECT_EQ(chat.max_tokens, 9u);
+  EXPECT_EQ(chat.overflow, Overflow::refuse);
+  EXPECT_TRUE(chat.stats);
+  EXPECT_EQ(chat.sampling.temperature, 0.5f);
+  EXPECT_EQ(chat.sampling.top_k, 3u);
+  EXPECT_EQ(parse<ChatCommand>({"chat"}).overflow, Overflow::drop);
+  EXPECT_EQ(usage_error({"chat", "--overflow", "sink"}),
+            "--overflow is 'sink', expected one of drop, refuse");
+  EXPECT_EQ(usage_error({"chat", "Hello"}),
+            "'Hello' is one argument too many; text of several words needs quotes");
+}
+
 TEST(CommandLine, WhatIsNotGivenStaysAbsent) {
   const auto run = parse<RunCommand>({"run"});
   EXPECT_FALSE(run.prompt.text || run.sampling.temperature || run.sampling.seed);
@@ -121,7 +139,7 @@ TEST(CommandLine, TheOtherCommands) {
 }
 
 TEST(CommandLine, HelpHasExamplesForEveryCommand) {
-  for (const char* command : {"run", "devices", "plan", "dump", "verify", "tokenize"}) {
+  for (const char* command : {"run", "chat", "devices", "plan", "dump", "verify", "tokenize"}) {
     const std::string help = parse<PrintText>({command, "--help"}).text;
     EXPECT_NE(help.find("Examples:\n"), std::string::npos) << help;
     EXPECT_NE(help.find(std::string("  handloom ") + command), std::string::npos) << help;
@@ -130,10 +148,12 @@ TEST(CommandLine, HelpHasExamplesForEveryCommand) {
 }
 
 TEST(CommandLine, UsageErrorsAreOneSentence) {
-  EXPECT_EQ(usage_error({}),
-            "no command is given, expected one of run, devices, plan, dump, verify, tokenize");
-  EXPECT_EQ(usage_error({"walk"}),
-            "'walk' is not a command, expected one of run, devices, plan, dump, verify, tokenize");
+  EXPECT_EQ(
+      usage_error({}),
+      "no command is given, expected one of run, chat, devices, plan, dump, verify, tokenize");
+  EXPECT_EQ(
+      usage_error({"walk"}),
+      "'walk' is not a command, expected one of run, chat, devices, plan, dump, verify, tokenize");
   EXPECT_EQ(usage_error({"run", "a", "b"}),
             "'b' is one argument too many; text of several words needs quotes");
   EXPECT_EQ(usage_error({"run", "--walk"}),

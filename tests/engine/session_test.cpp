@@ -106,6 +106,115 @@ TEST(Session, ContinuesExactlyAfterACut) {
   EXPECT_EQ(cut.length(), prompt.size() + 24);
 }
 
+// Takes all of `made` back to the first `n_kept` of its tokens and lets the session find the rest
+// again: with nothing computed twice it must say what it said.
+void expect_same_again(Session& session, size_t n_prompt, const std::vector<uint32_t>& ids,
+                       size_t n_kept) {
+  SCOPED_TRACE(n_kept);
+  ASSERT_LT(n_kept, ids.size());
+  ASSERT_TRUE(session.rewind(static_cast<uint32_t>(n_prompt + n_kept)));
+  ASSERT_EQ(session.length(), n_prompt + n_kept);
+  const Generation tail = generate(session, std::span(ids).subspan(n_kept, 1),
+                                   {.max_tokens = static_cast<uint32_t>(ids.size() - n_kept - 1)});
+  EXPECT_EQ(tail.ids, std::vector(ids.begin() + static_cast<long>(n_kept) + 1, ids.end()));
+  EXPECT_EQ(tail.timings.n_prompt, 1u);
+}
+
+TEST(Session, RewindKeepsWhatWasEvaluated) {
+  const auto prompt = chat_ids("Tell me a story about a blue kite.");
+  for (const bool on_host : {false, true}) {
+    SCOPED_TRACE(on_host ? "chosen on the host" : "chosen on the GPU");
+    SamplingOptions sampling;
+    if (on_host) sampling.logit_bias = {{0, 0.0f}};
+    Session session = starter().new_session().value();
+    const auto ids = generate(session, prompt, {.max_tokens = 24, .sampling = sampling}).ids;
+    ASSERT_EQ(ids.size(), 24u);
+    const std::vector<uint32_t> held(session.ids().begin(), session.ids().end());
+    EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), held.begin()));
+    EXPECT_TRUE(
+        std::equal(ids.begin(), ids.end(), held.begin() + static_cast<long>(prompt.size())));
+    for (const size_t n_kept : {22, 9, 1, 0})
+      expect_same_again(session, prompt.size(), ids, n_kept);
+
+    // Into the prompt: only its last token is evaluated again.
+    ASSERT_TRUE(session.rewind(static_cast<uint32_t>(prompt.size() - 1)));
+    const Generation again = generate(session, std::span(prompt).last(1), {.max_tokens = 24});
+    EXPECT_EQ(again.ids, ids);
+    EXPECT_EQ(again.timings.n_prompt, 1u);
+  }
+}
+
+// Another story after a rewind is the story of a fresh session: nothing of the old one is left.
+TEST(Session, RewindForgetsWhatCameAfter) {
+  const auto story = chat_ids("Tell me a story about a blue kite.");
+  const auto sum = chat_ids("What is 17 + 25?");
+  size_t n_common = 0;
+  while (story[n_common] == sum[n_common]) ++n_common;
+  ASSERT_GT(n_common, 2u);
+  Session session = starter().new_session().value();
+  generate(session, story, {.max_tokens = 100});
+  ASSERT_TRUE(session.rewind(static_cast<uint32_t>(n_common)));
+  const Generation made = generate(session, std::span(sum).subspan(n_common), {});
+  EXPECT_EQ(made.text, "17 + 25 = 42.");
+  EXPECT_EQ(made.timings.n_prompt, sum.size() - n_common);
+}
+
+// A generation that was broken off leaves steps in flight and a token that is chosen but not
+// evaluated, whichever way it ended.
+TEST(Session, RewindAfterACancelledGenerationAndAStopString) {
+  const auto prompt = chat_ids("Tell me a story about a blue kite.");
+  Session whole = starter().new_session().value();
+  const auto ids = generate(whole, prompt, {.max_tokens = 24}).ids;
+
+  int n_calls = 0;
+  Session cancelled = starter().new_session().value();
+  const Generation head = generate(
+      cancelled, prompt, {.on_text = [&](std::string_view, uint32_t) { return ++n_calls < 12; }});
+  ASSERT_EQ(head.ids.size(), 12u);
+  // All that is held, the last token unevaluated: that one and the next are evaluated.
+  ASSERT_TRUE(cancelled.rewind(cancelled.length()));
+  const Generation tail = generate(cancelled, std::span(ids).subspan(12, 1), {.max_tokens = 11});
+  EXPECT_EQ(tail.timings.n_prompt, 2u);
+  EXPECT_EQ(tail.ids, std::vector(ids.begin() + 13, ids.end()));
+  expect_same_again(cancelled, prompt.size(), ids, 5);
+
+  Session stopped = starter().new_session().value();
+  const std::string word = starter().tokenizer().decode(std::span(ids).subspan(6, 1)).value();
+  const Generation short_one = generate(stopped, prompt, {.stop = {word}});
+  ASSERT_EQ(short_one.finish_reason, FinishReason::stop);
+  ASSERT_LE(short_one.ids.size(), 7u);
+  expect_same_again(stopped, prompt.size(), ids, short_one.ids.size() - 1);
+}
+
+TEST(Session, RewindCannotGoForward) {
+  Session session = starter().new_session().value();
+  generate(session, chat_ids("Hi"), {.max_tokens = 3});
+  const uint32_t n_held = session.length();
+  const Result<void> refused = session.rewind(n_held + 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(refused.error().message, "session: " + std::to_string(n_held + 1) +
+                                         " tokens are to be kept, " + std::to_string(n_held) +
+                                         " are held; expected at most that many");
+  EXPECT_EQ(session.length(), n_held);
+  ASSERT_TRUE(session.rewind(0));
+  EXPECT_EQ(generate(session, chat_ids("What is 17 + 25?"), {}).text, "17 + 25 = 42.");
+}
+
+TEST(Session, EndsAtACallersOwnEndToken) {
+  const auto prompt = chat_ids("Tell me a story about a blue kite.");
+  Session session = starter().new_session().value();
+  const auto ids = generate(session, prompt, {.max_tokens = 10}).ids;
+  session.reset();
+  const Generation made = generate(session, prompt, {.stop_ids = {2000, ids[4]}});
+  ASSERT_LE(made.ids.size(), 5u);
+  EXPECT_EQ(made.ids.back(), ids[4]);
+  EXPECT_EQ(made.finish_reason, FinishReason::stop);
+  // Its text is not part of the answer.
+  EXPECT_EQ(made.text,
+            starter().tokenizer().decode(std::span(ids).first(made.ids.size() - 1)).value());
+}
+
 TEST(Session, ResetForgetsEverything) {
   Session session = starter().new_session().value();
   const auto prompt = chat_ids("What is the capital of France? Answer in one word.");

@@ -369,7 +369,7 @@ TEST(GgufConfig, RefusesNumbersOutOfRange) {
         },
         bad, "'tokenizer.ggml.tokens' lists 2 tokens, expected 8, the rows of token_embd.weight"},
        {[](GgufFile& f) { add_divisors(f, "rope_freqs.weight", 0, 1); }, bad,
-        "tensor 'rope_freqs.weight' holds 0, expected more than 0"},
+        "tensor 'rope_freqs.weight' holds 0, expected at least 1e-06 and at most 1000000"},
        {[](GgufFile& f) { f.tensor("rope_freqs.weight", 0, {4}, std::string(16, '\1')); }, bad,
         "tensor 'rope_freqs.weight' is f32 [4], expected f32 [8]"},
        {[](GgufFile& f) { f.tensor("rope_freqs.weight", 26, {8}, std::string(32, '\1')); }, bad,

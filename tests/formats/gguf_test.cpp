@@ -369,6 +369,10 @@ TEST(Gguf, ErrorsStayOneShortLine) {
   const std::string name = "line\nbreak" + std::string(5000, 'n');
   made.key(name, 77, "");
   expect_error(parse(made.bytes()), ErrorCode::bad_format, {"'line?breaknnn", "nnn...'"});
+  const std::string file = GgufFile().text(name, name).bytes();
+  ASSERT_OK(const Gguf gguf, parse(file));
+  expect_error(gguf.metadata().find_u32(gguf.metadata().entries()[0].key), ErrorCode::bad_format,
+               {"'line?breaknnn", "is \"line?break"});
 }
 
 TEST(Gguf, OpensAFileAndKeepsItMappedWhenMoved) {

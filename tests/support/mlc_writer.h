@@ -274,6 +274,7 @@ inline Json mlc_chat_config(const Json& hf, const std::string& quantization) {
   }
   if (model_type == "gemma3_text") {
     own["rope_scaling"] = 0;
+    own["kwargs"] = {{"layer_types", hf["layer_types"]}};
     own = {{"text_config", own}, {"vocab_size", hf["vocab_size"]}, {"sliding_window_size", -1}};
   }
   return {{"version", "0.1.0"},
