@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <map>
@@ -19,7 +20,8 @@ using CLI::App;
 constexpr uint32_t kMaxU32 = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMaxU64 = std::numeric_limits<uint64_t>::max();
 
-constexpr std::string_view kCommands = "one of run, chat, devices, plan, dump, verify, tokenize";
+constexpr std::string_view kCommands =
+    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect";
 
 // Numbers are parsed here and not by CLI11, so that every error says what is expected.
 
@@ -295,6 +297,54 @@ void add_tokenize(App& app, TokenizeCommand& tokenize, Command& result) {
   added.add_flag("--json", tokenize.json, "the ids as a JSON array; with --decode a JSON string");
 }
 
+void check_type(const QuantizeCommand& quantize) {
+  const std::vector<std::string> types = handloom::quantise_types();
+  if (std::ranges::find(types, quantize.type) != types.end()) return;
+  throw Failure(fmt::format("--type is '{}', expected one of {}", one_line(quantize.type),
+                            join(types, ", ")),
+                kExitUsage);
+}
+
+void check_block(const QuantizeCommand& quantize) {
+  if (quantize.block == 32 || quantize.block == 64 || quantize.block == 128) return;
+  throw Failure(fmt::format("--block is {}, expected 32, 64 or 128", quantize.block), kExitUsage);
+}
+
+void add_quantize(App& app, QuantizeCommand& quantize, Command& result) {
+  App& added =
+      add_command(app, "quantize", "Writes a model with other types of weights", quantize, result,
+                  "  handloom quantize models/starter starter.gguf --type q8_0\n"
+                  "  handloom quantize Llama-3.2-1B-Instruct llama.gguf --type q4_k_m --force\n"
+                  "  handloom quantize model.gguf folder --type int8-block --block 128\n",
+                  [&quantize] {
+                    check_type(quantize);
+                    check_block(quantize);
+                  });
+  added.add_option("IN", quantize.in, "model folder or .gguf file")->type_name("")->required();
+  added.add_option("OUT", quantize.out, "file to write; with int8-block a folder")
+      ->type_name("")
+      ->required();
+  added.add_option("--type", quantize.type, "of most of the matrices")
+      ->type_name(join(handloom::quantise_types(), "|"))
+      ->required();
+  add_whole(added, "--block", quantize.block, 32, 128,
+            "int8-block: values that share a scale; 32, 64 or 128 (default: 64)");
+  added.add_flag("--force", quantize.force, "overwrite what is there");
+}
+
+void add_inspect(App& app, InspectCommand& inspect, Command& result) {
+  App& added = add_command(app, "inspect", "Prints what the files of a model say, without a GPU",
+                           inspect, result,
+                           "  handloom inspect models/starter\n"
+                           "  handloom inspect model.gguf --context 4096\n"
+                           "  handloom inspect model.safetensors --json\n");
+  added.add_option("FILE", inspect.path, "model folder, .gguf or .safetensors file")
+      ->type_name("")
+      ->required();
+  add_whole(added, "--context", inspect.context, 1, kMaxU32, "tokens to count memory for");
+  added.add_flag("--json", inspect.json, "one JSON object instead of text");
+}
+
 /// "run ", or nothing if no command was recognised.
 std::string used_command(const App& app) {
   const auto used = app.get_subcommands();
@@ -346,6 +396,8 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   DumpCommand dump;
   VerifyCommand verify;
   TokenizeCommand tokenize;
+  QuantizeCommand quantize;
+  InspectCommand inspect;
   add_run(app, run, result);
   add_chat(app, chat, result);
   add_devices(app, devices, result);
@@ -353,6 +405,8 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   add_dump(app, dump, result);
   add_verify(app, verify, result);
   add_tokenize(app, tokenize, result);
+  add_quantize(app, quantize, result);
+  add_inspect(app, inspect, result);
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11's order

@@ -99,13 +99,27 @@ struct TokenizeCommand {
   bool json = false;
 };
 
+struct QuantizeCommand {
+  std::string in, out;
+  std::string type;     // one of handloom::quantise_types()
+  uint32_t block = 64;  // of int8-block
+  bool force = false;
+};
+
+struct InspectCommand {
+  std::string path;
+  std::optional<uint32_t> context;
+  bool json = false;
+};
+
 /// --help and --version: a text for stdout.
 struct PrintText {
   std::string text;
 };
 
 using Command = std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand,
-                             DumpCommand, VerifyCommand, TokenizeCommand>;
+                             DumpCommand, VerifyCommand, TokenizeCommand, QuantizeCommand,
+                             InspectCommand>;
 
 int execute(const PrintText& command);
 int execute(const RunCommand& command);
@@ -115,5 +129,7 @@ int execute(const PlanCommand& command);
 int execute(const DumpCommand& command);
 int execute(const VerifyCommand& command);
 int execute(const TokenizeCommand& command);
+int execute(const QuantizeCommand& command);
+int execute(const InspectCommand& command);
 
 }  // namespace cli

@@ -145,6 +145,83 @@ struct ModelInfo {
 };
 
 // ---------------------------------------------------------------------------------------------
+// Model files
+
+/// What the tensors of one type add up to.
+struct TypeShare {
+  std::string dtype;  // "q4_k"
+  uint64_t n_tensors = 0, n_weights = 0, bytes = 0;
+};
+
+/// What quantise_model writes: "f16", "q8_0", "q4_0", "q4_k_m", "int8-block".
+std::vector<std::string> quantise_types();
+
+struct QuantiseOptions {
+  std::string type;
+  uint32_t block = 64;     // int8-block: values that share a scale; 32, 64 or 128
+  bool overwrite = false;  // what is there already
+  /// Answer false to stop; nothing is written then.
+  std::function<bool(const LoadProgress&)> on_progress;
+};
+
+struct QuantiseReport {
+  uint64_t n_weights = 0, bytes = 0;  // of all tensors
+  std::vector<TypeShare> types;
+  std::vector<std::string> notes;  // what did not go as asked, a sentence each
+};
+
+/// Writes the model at `in` (whatever Engine::load takes) with other types of weights: a GGUF file
+/// that other programs load, too, or for int8-block a folder of safetensors. `out` is written whole
+/// or not at all.
+Result<QuantiseReport> quantise_model(const std::string& in, const std::string& out,
+                                      const QuantiseOptions& options);
+
+struct InspectedTensor {
+  std::string name, dtype;
+  std::vector<uint64_t> shape;
+  uint64_t bytes = 0;  // 0: of a type that handloom does not read
+};
+
+struct SpecialToken {
+  std::string role;  // "bos"
+  uint32_t id = 0;
+  std::string text;
+};
+
+/// A line of the outline of a forward pass.
+struct FlowStep {
+  uint32_t depth = 0;  // 1: in each layer
+  std::string op;      // "attention"
+  std::string text;    // "32 heads over 8 of keys and values, 64 wide, all keys"
+};
+
+/// What the files of a model say, so far as they can be read.
+struct Inspection {
+  std::string path, kind;                                      // "GGUF file"
+  std::string architecture;                                    // "llama"; empty: unknown
+  std::vector<std::pair<std::string, std::string>> settings;   // {"layers", "16"}
+  uint64_t n_parameters = 0;                                   // a tied matrix counted once
+  std::vector<InspectedTensor> tensors;                        // as in the files, by name
+  std::vector<TypeShare> types;
+
+  std::string tokenizer;  // "byte-level BPE, pre-tokenizer llama-bpe"; empty: none
+  uint32_t n_pieces = 0;
+  std::vector<SpecialToken> specials;
+  std::string chat_template;  // Jinja source
+
+  std::vector<FlowStep> flow;
+  uint32_t context = 0;        // tokens for which memory is counted
+  uint64_t weight_bytes = 0;   // of all tensors in the files
+  uint64_t kv_f32_bytes = 0, kv_f16_bytes = 0, kv_int8_bytes = 0;
+
+  std::vector<std::string> problems;  // why Engine::load would refuse it; empty: it would not
+};
+
+/// Reads a folder, a .gguf file, or a .safetensors file alone. `context`: 0 for what a session has
+/// unless told otherwise. Errors: only where nothing can be said, as of a file that is not there.
+Result<Inspection> inspect_model(const std::string& path, uint32_t context = 0);
+
+// ---------------------------------------------------------------------------------------------
 // The list of dispatches
 
 struct PlanBinding {

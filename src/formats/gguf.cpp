@@ -189,14 +189,15 @@ struct Placed {
   uint64_t size = 0;    // in bytes
 };
 
-Result<DType> read_dtype(Cursor& cursor, const std::string& where) {
+/// nullptr: a type that handloom does not read, whose name goes to `name`.
+Result<const GgmlType*> read_dtype(Cursor& cursor, const std::string& where, std::string& name) {
   TRY(const uint32_t id, cursor.number<uint32_t>("a tensor's type"));
   const GgmlType* type = find_ggml_type(id);
-  if (type != nullptr && type->dtype) return *type->dtype;
-  return fail(type == nullptr ? ErrorCode::bad_format : ErrorCode::unsupported,
-              "{}: has type {}, which is not supported (supported: {})", where,
-              type == nullptr ? std::to_string(id) : std::string(type->name),
-              supported_ggml_types());
+  if (type != nullptr && type->dtype) return type;
+  name = type == nullptr ? std::to_string(id) : std::string(type->name);
+  if (type != nullptr) return nullptr;
+  return fail(ErrorCode::bad_format, "{}: has type {}, which is not supported (supported: {})",
+              where, name, supported_ggml_types());
 }
 
 /// The dimensions, outermost first; the file has the fastest first.
@@ -217,12 +218,23 @@ Result<std::vector<uint64_t>> read_dims(Cursor& cursor, const std::string& where
   return dims;
 }
 
-Result<Placed> read_tensor(Cursor& cursor) {
+/// nullopt: it went to `unread`, if that is given.
+Result<std::optional<Placed>> read_tensor(Cursor& cursor, std::vector<UnreadTensor>* unread) {
   TRY(const std::string_view name, cursor.string("a tensor's name"));
   const std::string where = fmt::format("{}: tensor '{}'", cursor.where(), printable(name));
   TRY(const std::vector<uint64_t> dims, read_dims(cursor, where));
-  TRY(const DType dtype, read_dtype(cursor, where));
+  std::string type_name;
+  TRY(const GgmlType* type, read_dtype(cursor, where, type_name));
   TRY(const uint64_t offset, cursor.number<uint64_t>("a tensor's offset"));
+  if (type == nullptr && unread != nullptr) {
+    unread->push_back({.name = std::string(name), .type = type_name, .dims = dims});
+    return std::nullopt;
+  }
+  if (type == nullptr) {
+    return fail(ErrorCode::unsupported, "{}: has type {}, which is not supported (supported: {})",
+                where, type_name, supported_ggml_types());
+  }
+  const DType dtype = *type->dtype;
   const uint32_t block = block_size(dtype).values;
   if (!dims.empty() && dims.back() % block != 0) {
     return fail(ErrorCode::bad_format,
@@ -291,15 +303,16 @@ struct Part {
   std::vector<TensorInfo> tensors;
 };
 
-Result<Part> parse_part(std::span<const std::byte> bytes, const std::string& where) {
+Result<Part> parse_part(std::span<const std::byte> bytes, const std::string& where,
+                        std::vector<UnreadTensor>* unread = nullptr) {
   Cursor cursor(bytes, where);
   TRY(const Header header, read_header(cursor, bytes));
   TRY(GgufMetadata metadata, read_metadata(cursor, header.n_keys));
   TRY(const uint64_t alignment, read_alignment(metadata));
   std::vector<Placed> placed;
   for (uint64_t i = 0; i < header.n_tensors; ++i) {
-    TRY(Placed tensor, read_tensor(cursor));
-    placed.push_back(std::move(tensor));
+    TRY(std::optional<Placed> tensor, read_tensor(cursor, unread));
+    if (tensor) placed.push_back(std::move(*tensor));
   }
   const uint64_t data_begin = (cursor.offset() + alignment - 1) / alignment * alignment;
   const auto data = data_begin < bytes.size() ? bytes.subspan(data_begin) : bytes.last(0);
@@ -343,7 +356,8 @@ Result<std::string> part_stem(const std::string& path, const GgufMetadata& metad
 
 /// All parts, opened anew; `files` gets their mappings.
 Result<std::vector<Part>> open_parts(const std::string& stem, uint32_t count,
-                                     std::vector<MappedFile>& files) {
+                                     std::vector<MappedFile>& files,
+                                     std::vector<UnreadTensor>* unread) {
   std::vector<Part> parts;
   for (uint32_t no = 0; no < count; ++no) {
     const std::string path = stem + part_ending(no, count);
@@ -352,7 +366,7 @@ Result<std::vector<Part>> open_parts(const std::string& stem, uint32_t count,
                   count);
     }
     TRY(MappedFile file, MappedFile::open(path));
-    TRY(Part part, parse_part(file.bytes(), path));
+    TRY(Part part, parse_part(file.bytes(), path, unread));
     CHECK_OK(check_part(part.metadata, no, count));
     parts.push_back(std::move(part));
     files.push_back(std::move(file));
@@ -360,14 +374,15 @@ Result<std::vector<Part>> open_parts(const std::string& stem, uint32_t count,
   return parts;
 }
 
-Result<std::vector<TensorInfo>> gather(std::vector<Part>& parts) {
+Result<std::vector<TensorInfo>> gather(std::vector<Part>& parts, size_t n_unread) {
   std::vector<TensorInfo> tensors;
   for (Part& part : parts) std::ranges::move(part.tensors, std::back_inserter(tensors));
   TRY(const auto promised, parts.front().metadata.find_u32("split.tensors.count"));
-  if (promised.value_or(static_cast<uint32_t>(tensors.size())) == tensors.size()) return tensors;
+  const size_t found = tensors.size() + n_unread;
+  if (!promised || *promised == found) return tensors;
   return fail(ErrorCode::bad_format,
               "{}: 'split.tensors.count' is {}, expected {} as in all parts together",
-              parts.front().metadata.where(), *promised, tensors.size());
+              parts.front().metadata.where(), *promised, found);
 }
 
 }  // namespace
@@ -383,20 +398,27 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string where) {
   return Gguf(std::move(part.metadata), std::move(checkpoint));
 }
 
-Result<Gguf> Gguf::open(const std::string& path) {
+Result<Gguf> Gguf::open(const std::string& path) { return open_with(path, nullptr); }
+
+Result<Gguf> Gguf::open(const std::string& path, std::vector<UnreadTensor>& unread) {
+  return open_with(path, &unread);
+}
+
+Result<Gguf> Gguf::open_with(const std::string& path, std::vector<UnreadTensor>* unread) {
   std::vector<MappedFile> files;
   std::vector<Part> parts;
   TRY(MappedFile file, MappedFile::open(path));
-  TRY(Part part, parse_part(file.bytes(), path));
+  TRY(Part part, parse_part(file.bytes(), path, unread));
   TRY(const uint32_t count, part_count(part.metadata));
   if (count == 1) {
     parts.push_back(std::move(part));
     files.push_back(std::move(file));
   } else {
     TRY(const std::string stem, part_stem(path, part.metadata, count));
-    TRY(parts, open_parts(stem, count, files));
+    if (unread != nullptr) unread->clear();  // this part is read again
+    TRY(parts, open_parts(stem, count, files, unread));
   }
-  TRY(std::vector<TensorInfo> tensors, gather(parts));
+  TRY(std::vector<TensorInfo> tensors, gather(parts, unread == nullptr ? 0 : unread->size()));
   GgufMetadata metadata = std::move(parts.front().metadata);
   TRY(Checkpoint checkpoint,
       Checkpoint::from(metadata.where(), std::move(files), std::move(tensors)));

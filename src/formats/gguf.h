@@ -10,8 +10,15 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 namespace handloom::formats {
+
+/// A tensor that open() would refuse, and what the file says of it.
+struct UnreadTensor {
+  std::string name, type;  // "IQ3_S"
+  std::vector<uint64_t> dims;  // outermost first
+};
 
 class Gguf {
  public:
@@ -21,6 +28,8 @@ class Gguf {
   /// format), unsupported (another kind of file, a version, big endian, a tensor type, nested
   /// arrays).
   static Result<Gguf> open(const std::string& path);
+  /// The same, but tensors of types that handloom does not read are left out and listed.
+  static Result<Gguf> open(const std::string& path, std::vector<UnreadTensor>& unread);
   /// One file's bytes, which must outlive the result. `where` begins every error message.
   static Result<Gguf> parse(std::span<const std::byte> bytes, std::string where);
 
@@ -34,6 +43,7 @@ class Gguf {
   const std::string& where() const { return metadata_.where(); }
 
  private:
+  static Result<Gguf> open_with(const std::string& path, std::vector<UnreadTensor>* unread);
   Gguf(GgufMetadata metadata, Checkpoint checkpoint)
       : metadata_(std::move(metadata)), checkpoint_(std::move(checkpoint)) {}
 

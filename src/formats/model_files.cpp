@@ -43,14 +43,6 @@ Result<std::string> gguf_in(const std::string& folder) {
               folder, found.size(), printable(found[0]), printable(found[1]));
 }
 
-/// The path of a GGUF file if `path` is one or a folder with nothing but one; else "".
-Result<std::string> find_gguf(const std::string& path) {
-  if (!is_folder(path)) return path;  // the reader says what else it is
-  if (file_exists(path + "/config.json")) return "";
-  if (file_exists(fmt::format("{}/{}", path, kMlcConfig))) return "";
-  return gguf_in(path);
-}
-
 TokenizerConfig texts_of(const PlainVocabulary& v) {
   const auto piece = [&](std::optional<uint32_t> id) -> std::optional<std::string> {
     if (!id || *id >= v.pieces.size()) return std::nullopt;
@@ -118,16 +110,23 @@ Result<ModelFiles> open_hugging_face(const std::string& folder) {
                     .tokenizer = std::move(tokenizer)};
 }
 
-bool is_mlc(const std::string& path) {
-  return !file_exists(path + "/config.json") && file_exists(fmt::format("{}/{}", path, kMlcConfig));
+}  // namespace
+
+Result<std::string> find_gguf(const std::string& path) {
+  if (!is_folder(path)) return path;  // the reader says what else it is
+  if (file_exists(path + "/config.json")) return "";
+  if (file_exists(fmt::format("{}/{}", path, kMlcConfig))) return "";
+  return gguf_in(path);
 }
 
-}  // namespace
+bool is_mlc_folder(const std::string& path) {
+  return !file_exists(path + "/config.json") && file_exists(fmt::format("{}/{}", path, kMlcConfig));
+}
 
 Result<ModelFiles> open_model(const std::string& path) {
   TRY(const std::string gguf, find_gguf(path));
   if (!gguf.empty()) return open_gguf(path, gguf);
-  if (is_mlc(path)) return open_mlc_folder(path);
+  if (is_mlc_folder(path)) return open_mlc_folder(path);
   return open_hugging_face(path);
 }
 
@@ -137,7 +136,7 @@ Result<TokenizerFiles> open_tokenizer(const std::string& path) {
     TRY(const Gguf gguf, Gguf::open(file));
     return gguf_tokenizer(gguf);
   }
-  if (!is_mlc(path)) return folder_tokenizer(path, nullptr);
+  if (!is_mlc_folder(path)) return folder_tokenizer(path, nullptr);
   TRY(const MlcConfig mlc, load_mlc_config(path));
   return folder_tokenizer(path, &mlc);
 }

@@ -39,6 +39,13 @@ Result<ModelFiles> open_model(const std::string& path);
 /// The same without the weights.
 Result<TokenizerFiles> open_tokenizer(const std::string& path);
 
+/// The GGUF file that `path` is, or that the folder `path` holds and nothing else of a model; "" if
+/// it is another folder. Error: invalid_argument if it holds several.
+Result<std::string> find_gguf(const std::string& path);
+
+/// Whether `path` is a folder that MLC wrote.
+bool is_mlc_folder(const std::string& path);
+
 /// "Hugging Face folder", "GGUF file", "MLC folder"
 std::string_view kind_of(Naming naming);
 
