@@ -161,7 +161,7 @@ TEST(Params, LieAsTheKernelReadsThem) {
   // static_asserts in kernels.h hold the offsets; here, the descriptions printed from them.
   static_assert(offsetof(kernels::RmsNormParams, eps) == 4);
   static_assert(offsetof(kernels::AttentionParams, scale) == 16);
-  static_assert(sizeof(kernels::AttentionParams) == 32);
+  static_assert(sizeof(kernels::AttentionParams) == 48);
   for (const gpu::Kernel* kernel : kernels::all()) {
     EXPECT_EQ(kernel->params_bytes % 16, 0u) << kernel->name;
     for (size_t i = 0; i < kernel->params.size(); ++i) {
