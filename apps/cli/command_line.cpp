@@ -300,9 +300,9 @@ void add_tokenize(App& app, TokenizeCommand& tokenize, Command& result) {
 void check_type(const QuantizeCommand& quantize) {
   const std::vector<std::string> types = handloom::quantise_types();
   if (std::ranges::find(types, quantize.type) != types.end()) return;
-  throw Failure(fmt::format("--type is '{}', expected one of {}", one_line(quantize.type),
-                            join(types, ", ")),
-                kExitUsage);
+  throw Failure(
+      fmt::format("--type is '{}', expected one of {}", one_line(quantize.type), join(types, ", ")),
+      kExitUsage);
 }
 
 void check_block(const QuantizeCommand& quantize) {

@@ -117,9 +117,9 @@ struct PrintText {
   std::string text;
 };
 
-using Command = std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand,
-                             DumpCommand, VerifyCommand, TokenizeCommand, QuantizeCommand,
-                             InspectCommand>;
+using Command =
+    std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand, DumpCommand,
+                 VerifyCommand, TokenizeCommand, QuantizeCommand, InspectCommand>;
 
 int execute(const PrintText& command);
 int execute(const RunCommand& command);

@@ -38,12 +38,11 @@ std::string type_rows(const std::vector<TypeShare>& types) {
   std::string text;
   for (const TypeShare& t : types) {
     const bool known = t.n_weights > 0;
-    text += fmt::format("  {:<11}{:>5} tensors  {:>8} weights  {:>8}  {}\n", t.dtype, t.n_tensors,
-                        known ? count_in_units(t.n_weights) : "?",
-                        known ? bytes_text(t.bytes) : "?",
-                        known ? fmt::format("{:.2f} bits per weight",
-                                            bits_per_weight(t.bytes, t.n_weights))
-                              : "not read");
+    text += fmt::format(
+        "  {:<11}{:>5} tensors  {:>8} weights  {:>8}  {}\n", t.dtype, t.n_tensors,
+        known ? count_in_units(t.n_weights) : "?", known ? bytes_text(t.bytes) : "?",
+        known ? fmt::format("{:.2f} bits per weight", bits_per_weight(t.bytes, t.n_weights))
+              : "not read");
   }
   return text;
 }
@@ -109,11 +108,12 @@ std::string flow_text(const Inspection& found) {
 
 std::string memory_text(const Inspection& found) {
   if (found.context == 0) return "";
-  return fmt::format("\nmemory for {} of context\n  weights  {} (as in the files)\n  KV cache "
-                     "{} in f32, {} in f16, {} in int8\n",
-                     count_text(found.context, "token"), bytes_text(found.weight_bytes),
-                     bytes_text(found.kv_f32_bytes), bytes_text(found.kv_f16_bytes),
-                     bytes_text(found.kv_int8_bytes));
+  return fmt::format(
+      "\nmemory for {} of context\n  weights  {} (as in the files)\n  KV cache "
+      "{} in f32, {} in f16, {} in int8\n",
+      count_text(found.context, "token"), bytes_text(found.weight_bytes),
+      bytes_text(found.kv_f32_bytes), bytes_text(found.kv_f16_bytes),
+      bytes_text(found.kv_int8_bytes));
 }
 
 std::string problems_text(const Inspection& found) {
@@ -173,23 +173,24 @@ Json inspection_json(const Inspection& found) {
   for (const handloom::FlowStep& s : found.flow) {
     flow.push_back({{"depth", s.depth}, {"op", s.op}, {"text", s.text}});
   }
-  return {{"path", found.path},
-          {"kind", found.kind},
-          {"architecture", found.architecture},
-          {"parameters", found.n_parameters},
-          {"settings", settings},
-          {"types", types_json(found.types)},
-          {"tensors", tensors},
-          {"tokenizer", tokenizer_json(found)},
-          {"chat_template", found.chat_template.empty() ? Json(nullptr) : Json(found.chat_template)},
-          {"forward", flow},
-          {"memory",
-           {{"context", found.context},
-            {"weights", found.weight_bytes},
-            {"kv_f32", found.kv_f32_bytes},
-            {"kv_f16", found.kv_f16_bytes},
-            {"kv_int8", found.kv_int8_bytes}}},
-          {"problems", found.problems}};
+  return {
+      {"path", found.path},
+      {"kind", found.kind},
+      {"architecture", found.architecture},
+      {"parameters", found.n_parameters},
+      {"settings", settings},
+      {"types", types_json(found.types)},
+      {"tensors", tensors},
+      {"tokenizer", tokenizer_json(found)},
+      {"chat_template", found.chat_template.empty() ? Json(nullptr) : Json(found.chat_template)},
+      {"forward", flow},
+      {"memory",
+       {{"context", found.context},
+        {"weights", found.weight_bytes},
+        {"kv_f32", found.kv_f32_bytes},
+        {"kv_f16", found.kv_f16_bytes},
+        {"kv_int8", found.kv_int8_bytes}}},
+      {"problems", found.problems}};
 }
 
 std::string quantise_text(const std::string& out, const std::string& type,

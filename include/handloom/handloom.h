@@ -197,11 +197,11 @@ struct FlowStep {
 
 /// What the files of a model say, so far as they can be read.
 struct Inspection {
-  std::string path, kind;                                      // "GGUF file"
-  std::string architecture;                                    // "llama"; empty: unknown
-  std::vector<std::pair<std::string, std::string>> settings;   // {"layers", "16"}
-  uint64_t n_parameters = 0;                                   // a tied matrix counted once
-  std::vector<InspectedTensor> tensors;                        // as in the files, by name
+  std::string path, kind;                                     // "GGUF file"
+  std::string architecture;                                   // "llama"; empty: unknown
+  std::vector<std::pair<std::string, std::string>> settings;  // {"layers", "16"}
+  uint64_t n_parameters = 0;                                  // a tied matrix counted once
+  std::vector<InspectedTensor> tensors;                       // as in the files, by name
   std::vector<TypeShare> types;
 
   std::string tokenizer;  // "byte-level BPE, pre-tokenizer llama-bpe"; empty: none
@@ -210,8 +210,8 @@ struct Inspection {
   std::string chat_template;  // Jinja source
 
   std::vector<FlowStep> flow;
-  uint32_t context = 0;        // tokens for which memory is counted
-  uint64_t weight_bytes = 0;   // of all tensors in the files
+  uint32_t context = 0;       // tokens for which memory is counted
+  uint64_t weight_bytes = 0;  // of all tensors in the files
   uint64_t kv_f32_bytes = 0, kv_f16_bytes = 0, kv_int8_bytes = 0;
 
   std::vector<std::string> problems;  // why Engine::load would refuse it; empty: it would not

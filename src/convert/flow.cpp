@@ -22,7 +22,8 @@ class Outline {
     add(0, "logits",
         c_.tied_embeddings ? "token_embd again (tied)"
                            : matrix("output", c_.vocab_size, c_.model_dim));
-    if (c_.final_softcap > 0) add(0, "softcap", fmt::format("{0} * tanh(x / {0})", c_.final_softcap));
+    if (c_.final_softcap > 0)
+      add(0, "softcap", fmt::format("{0} * tanh(x / {0})", c_.final_softcap));
     return std::move(steps_);
   }
 
@@ -84,7 +85,8 @@ class Outline {
     if (rope.scaling == RopeScaling::none) return text;
     text += fmt::format(", {} scaling", to_string(rope.scaling));
     if (rope.scaling != RopeScaling::divisors) text += fmt::format(" by {}", rope.factor);
-    if (rope.original_max_seq_len > 0) text += fmt::format(" of {} tokens", rope.original_max_seq_len);
+    if (rope.original_max_seq_len > 0)
+      text += fmt::format(" of {} tokens", rope.original_max_seq_len);
     return text;
   }
 
@@ -139,8 +141,9 @@ class Outline {
                          types(fmt::format("experts.{}{}", each, name)));
     };
     add(1, "router", matrix("router", c_.n_experts, c_.model_dim));
-    add(1, "experts", fmt::format("the best {} of {}{}", c_.n_experts_used, c_.n_experts,
-                                  c_.normalise_experts ? ", shares that add up to 1" : ""));
+    add(1, "experts",
+        fmt::format("the best {} of {}{}", c_.n_experts_used, c_.n_experts,
+                    c_.normalise_experts ? ", shares that add up to 1" : ""));
     add(2, "gate_up",
         fmt::format("{}; {}", of_all("gate", c_.expert_ffn_dim, c_.model_dim),
                     of_all("up", c_.expert_ffn_dim, c_.model_dim)));

@@ -75,9 +75,9 @@ Result<Parts> read_gguf(const std::string& file) {
   Parts parts{.kind = std::string(kind_of(Naming::gguf)), .naming = Naming::gguf};
   TRY(formats::Gguf gguf, formats::Gguf::open(file, parts.unread));
   for (const formats::UnreadTensor& tensor : parts.unread) {
-    parts.problems.push_back(fmt::format("{}: tensor '{}' has type {}, which handloom does not read",
-                                         gguf.where(), formats::printable(tensor.name),
-                                         tensor.type));
+    parts.problems.push_back(
+        fmt::format("{}: tensor '{}' has type {}, which handloom does not read", gguf.where(),
+                    formats::printable(tensor.name), tensor.type));
   }
   const auto named = gguf.metadata().find_string("general.architecture");
   if (named) parts.architecture = formats::printable(named->value_or(""));
@@ -151,8 +151,10 @@ void add_tensors(const Parts& parts, Inspection& out) {
   if (parts.checkpoint) {
     for (const TensorInfo& t : parts.checkpoint->tensors()) {
       const auto dims = t.shape.dims();
-      out.tensors.push_back({formats::printable(t.name), std::string(to_string(t.dtype)),
-                             {dims.begin(), dims.end()}, t.file_bytes()});
+      out.tensors.push_back({formats::printable(t.name),
+                             std::string(to_string(t.dtype)),
+                             {dims.begin(), dims.end()},
+                             t.file_bytes()});
       count(out.tensors.back().dtype, t.bytes.empty() ? 0 : t.shape.count(), t.file_bytes());
     }
   }
@@ -186,7 +188,8 @@ void add_settings(const Config& c, Inspection& out) {
 std::string tokenizer_text(const PlainVocabulary& v) {
   if (v.model == "llama") return "SentencePiece-like BPE with byte fallback (llama)";
   if (v.model == "gpt2") {
-    return fmt::format("byte-level BPE (gpt2), pre-tokenizer {}", v.pre.empty() ? "default" : v.pre);
+    return fmt::format("byte-level BPE (gpt2), pre-tokenizer {}",
+                       v.pre.empty() ? "default" : v.pre);
   }
   return formats::printable(v.model);
 }
@@ -210,8 +213,7 @@ void add_specials(const PlainVocabulary& v, const std::optional<Config>& config,
 void add_tokenizer(Parts& parts, Inspection& out) {
   if (!parts.tokenizer) return;
   out.chat_template = parts.tokenizer->texts.chat_template;
-  const auto vocab_size =
-      parts.config ? std::optional(parts.config->vocab_size) : std::nullopt;
+  const auto vocab_size = parts.config ? std::optional(parts.config->vocab_size) : std::nullopt;
   std::optional<ModelVocabulary> made;
   parts.take(vocabulary_of(*parts.tokenizer, vocab_size), made);
   if (!made) return;

@@ -195,9 +195,8 @@ Result<void> write_int8_folder(const std::string& path, const ModelFiles& files,
     CHECK_OK(write_file(scratch.path + "/" + name, parts));
   }
   Layout layout(tensors);
-  CHECK_OK(write_safetensors_stream(
-      scratch.path + "/model.safetensors", layout.heads(),
-      [&](size_t i) { return layout.bytes_of(i, encode_tensor); }));
+  CHECK_OK(write_safetensors_stream(scratch.path + "/model.safetensors", layout.heads(),
+                                    [&](size_t i) { return layout.bytes_of(i, encode_tensor); }));
   return move_files(scratch.path, folder);
 }
 

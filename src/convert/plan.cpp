@@ -79,8 +79,7 @@ class Planner {
       CHECK_OK(add_norm(blk + "attn_q_norm.weight", c.head_dim));
       CHECK_OK(add_norm(blk + "attn_k_norm.weight", c.head_dim));
     }
-    TRY(const RowRange output,
-        source_.matrix(blk + "attn_output.weight", c.model_dim, c.q_dim()));
+    TRY(const RowRange output, source_.matrix(blk + "attn_output.weight", c.model_dim, c.q_dim()));
     return add_matrix(blk + "attn_output.weight", "attn_output", il, {output},
                       {c.model_dim, c.q_dim()});
   }
@@ -137,8 +136,8 @@ class Planner {
                             {rows, in_dim}));
       }
       if (!is_gguf()) continue;
-      CHECK_OK(add_matrix(fmt::format("{}experts.{}.weight", blk, matrix), kind, il,
-                          std::move(all), {c.n_experts, rows, in_dim}));
+      CHECK_OK(add_matrix(fmt::format("{}experts.{}.weight", blk, matrix), kind, il, std::move(all),
+                          {c.n_experts, rows, in_dim}));
     }
     return {};
   }
@@ -167,8 +166,7 @@ class Planner {
   }
 
   Result<void> check_readable(const formats::TensorInfo& t) const {
-    const bool is_float =
-        t.dtype == DType::f32 || t.dtype == DType::f16 || t.dtype == DType::bf16;
+    const bool is_float = t.dtype == DType::f32 || t.dtype == DType::f16 || t.dtype == DType::bf16;
     if (is_float || is_quantised(t.dtype)) return {};
     return fail(ErrorCode::unsupported,
                 "tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type",

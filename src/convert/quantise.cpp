@@ -41,8 +41,8 @@ Result<void> check_out(const std::string& in, const std::string& out, bool overw
   }
   if (is_folder && fs::is_empty(out, ignored)) return {};
   if (overwrite) return {};
-  return fail(ErrorCode::invalid_argument, "{}: exists, expected a new path; overwrite with --force",
-              out);
+  return fail(ErrorCode::invalid_argument,
+              "{}: exists, expected a new path; overwrite with --force", out);
 }
 
 /// `bytes` more must fit where `out` will be.
@@ -56,8 +56,9 @@ Result<void> check_space(const std::string& out, uint64_t bytes) {
                 error.message());
   }
   if (space.available >= bytes) return {};
-  return fail(ErrorCode::io, "{}: takes {} MB, the disk has {} MB left; make room or write elsewhere",
-              out, bytes / 1000000, space.available / 1000000);
+  return fail(ErrorCode::io,
+              "{}: takes {} MB, the disk has {} MB left; make room or write elsewhere", out,
+              bytes / 1000000, space.available / 1000000);
 }
 
 uint64_t all_bytes(const std::vector<OutTensor>& tensors) {

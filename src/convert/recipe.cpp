@@ -37,8 +37,8 @@ DType wanted_type(Recipe recipe, const MatrixPlace& place) {
   if (recipe != Recipe::q4_k_m) return most;
   const bool is_k = place.kind == "attn_k", is_v = place.kind == "attn_v";
   if (place.n_experts == 8 && (is_k || is_v)) return DType::q8_0;
-  const bool matters = is_v || place.kind == "attn_qkv" || place.kind == "ffn_down" ||
-                       place.kind == "ffn_down_exps";
+  const bool matters =
+      is_v || place.kind == "attn_qkv" || place.kind == "ffn_down" || place.kind == "ffn_down_exps";
   return matters && gets_more_bits(place.layer, place.n_layers) ? DType::q6_k : most;
 }
 

@@ -36,17 +36,17 @@ uint32_t gguf_file_type(Recipe recipe);
 
 /// What the choice for a matrix depends on.
 struct MatrixPlace {
-  std::string_view kind;    // "attn_v", "output", "token_embd"
-  uint32_t layer = 0;       // of those with layers
+  std::string_view kind;  // "attn_v", "output", "token_embd"
+  uint32_t layer = 0;     // of those with layers
   uint32_t n_layers = 1;
   uint32_t n_experts = 0;
-  bool tied = false;        // token_embd is the output matrix, too
+  bool tied = false;  // token_embd is the output matrix, too
   uint32_t in_dim = 0;
 };
 
 struct Choice {
   DType dtype = DType::f16;
-  uint32_t group = 0;   // int8_block
+  uint32_t group = 0;         // int8_block
   DType wanted = DType::f16;  // differs where in_dim did not allow it
 };
 

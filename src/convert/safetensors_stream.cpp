@@ -51,10 +51,10 @@ Result<void> write_safetensors_stream(
   for (size_t i = 0; i < tensors.size(); ++i) {
     TRY(const std::vector<std::byte> bytes, bytes_of(i));
     if (bytes.size() != bytes_of_tensor(tensors[i])) {
-      return fail(ErrorCode::invalid_argument, "{}: tensor '{}' has {} bytes, expected {} for {} {}",
-                  path, formats::printable(tensors[i].name), bytes.size(),
-                  bytes_of_tensor(tensors[i]), to_string(tensors[i].dtype),
-                  to_string(tensors[i].shape));
+      return fail(ErrorCode::invalid_argument,
+                  "{}: tensor '{}' has {} bytes, expected {} for {} {}", path,
+                  formats::printable(tensors[i].name), bytes.size(), bytes_of_tensor(tensors[i]),
+                  to_string(tensors[i].dtype), to_string(tensors[i].shape));
     }
     CHECK_OK(file.append(bytes));
   }

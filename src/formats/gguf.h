@@ -16,7 +16,7 @@ namespace handloom::formats {
 
 /// A tensor that open() would refuse, and what the file says of it.
 struct UnreadTensor {
-  std::string name, type;  // "IQ3_S"
+  std::string name, type;      // "IQ3_S"
   std::vector<uint64_t> dims;  // outermost first
 };
 
