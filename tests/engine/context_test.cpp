@@ -3,6 +3,7 @@
 
 #include <handloom/handloom.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace handloom {
