@@ -34,7 +34,7 @@ Result<formats::GgufFields> gguf_fields(const formats::ModelFiles& files,
   formats::Config config = files.config;
   if (config.eos_ids.size() > kMaxEndIds) config.eos_ids.resize(kMaxEndIds);
   TRY(formats::GgufFields fields, formats::fields_from_config(config));
-  fields["general.name"] = name_of_model(files.path);
+  fields["general.name"] = files.name.empty() ? name_of_model(files.path) : files.name;
   fields["general.file_type"] = gguf_file_type(recipe);
   formats::add_vocabulary(vocabulary, fields);
   add_other_templates(files.tokenizer.texts, fields);

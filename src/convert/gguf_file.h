@@ -19,8 +19,8 @@ using EncodeTensor = std::function<Result<Encoded>(size_t i)>;
 /// Tokens that end a text, turn or message: eos, eot, eom. More are left out.
 inline constexpr size_t kMaxEndIds = 3;
 
-/// All of the metadata: general.name is that of the file or folder, and template and tokenizer are
-/// the model's. Errors: what GGUF has no key for.
+/// All of the metadata: general.name is the model's, or else that of the file or folder; template
+/// and tokenizer are the model's. Errors: what GGUF has no key for.
 Result<formats::GgufFields> gguf_fields(const formats::ModelFiles& files,
                                         const PlainVocabulary& vocabulary, Recipe recipe);
 

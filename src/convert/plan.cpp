@@ -157,6 +157,10 @@ class Planner {
       ++fallbacks_[fmt::format("{}: rows of {} are no whole number of {} blocks, {} it is", kind,
                                in_dim, to_string(choice.wanted), to_string(choice.dtype))];
     }
+    if (choice.group > 0 && choice.group != options_.block) {
+      ++fallbacks_[fmt::format("{}: rows of {} are no whole number of blocks of {}, {} it is", kind,
+                               in_dim, options_.block, choice.group)];
+    }
     plan_.tensors.push_back({.name = name_of(ours),
                              .dtype = choice.dtype,
                              .shape = shape,

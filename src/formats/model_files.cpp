@@ -77,8 +77,10 @@ Result<ModelFiles> open_gguf(const std::string& path, const std::string& file) {
   TRY(Gguf gguf, Gguf::open(file));
   TRY(Config config, config_from_gguf(gguf));
   TRY(TokenizerFiles tokenizer, gguf_tokenizer(gguf));
+  TRY(const auto name, gguf.metadata().find_string("general.name"));
   return ModelFiles{.naming = Naming::gguf,
                     .path = path,
+                    .name = name.value_or(""),
                     .config = std::move(config),
                     .generation = {},
                     .checkpoint = std::move(gguf).take_checkpoint(),
@@ -91,6 +93,7 @@ Result<ModelFiles> open_mlc_folder(const std::string& folder) {
   TRY(Checkpoint checkpoint, open_mlc(folder));
   return ModelFiles{.naming = Naming::mlc,
                     .path = folder,
+                    .name = "",
                     .config = std::move(mlc.config),
                     .generation = std::move(mlc.generation),
                     .checkpoint = std::move(checkpoint),
@@ -104,6 +107,7 @@ Result<ModelFiles> open_hugging_face(const std::string& folder) {
   TRY(Checkpoint checkpoint, open_grouped(folder));
   return ModelFiles{.naming = Naming::hugging_face,
                     .path = folder,
+                    .name = "",
                     .config = std::move(config),
                     .generation = std::move(generation),
                     .checkpoint = std::move(checkpoint),

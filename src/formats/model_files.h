@@ -25,6 +25,7 @@ struct TokenizerFiles {
 struct ModelFiles {
   Naming naming = Naming::hugging_face;  // the kind of files, too
   std::string path;                      // as given
+  std::string name;                      // as a GGUF file says; empty: nothing says it
   Config config;
   GenerationConfig generation;
   Checkpoint checkpoint;

@@ -172,7 +172,7 @@ TEST(Quantise, AGgufFileCopiesItsOwnType) {
 
 TEST(Quantise, ReadsMlcFolders) {
   const TempFolder folder;
-  for (const char* model : {"llama3.2", "phi3", "qwen2", "qwen3-moe", "gemma2"}) {
+  for (const char* model : {"llama3.2", "phi3", "qwen2", "gemma2", "gemma3"}) {
     SCOPED_TRACE(model);
     const std::string mlc = folder / model, out = folder / (std::string(model) + ".gguf");
     fs::create_directory(mlc);
@@ -218,6 +218,8 @@ TEST(Quantise, Int8BlocksShrinkWhereRowsAreShort) {
   // 352 = 11 * 32
   EXPECT_EQ(got.checkpoint.find("model.layers.0.mlp.down_proj.weight")->group, 32u);
   EXPECT_EQ(report.types.size(), 2u);
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_NE(report.notes[0].find("352"), std::string::npos) << report.notes[0];
 }
 
 TEST(Quantise, Int8FoldersComeFromGguf) {
