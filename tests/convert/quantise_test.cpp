@@ -170,9 +170,14 @@ TEST(Quantise, AGgufFileCopiesItsOwnType) {
   }
 }
 
+/// MLC's Gemma norms hold the 1 already, so it is their sum that was rounded.
+float f16_error_of_sum(float value, float most) {
+  return std::max(f16_error(value, most), f16_error(1 + value, most));
+}
+
 TEST(Quantise, ReadsMlcFolders) {
   const TempFolder folder;
-  for (const char* model : {"llama3.2", "phi3", "qwen2", "gemma2", "gemma3"}) {
+  for (const char* model : {"llama3.2", "phi3", "qwen2", "qwen3-moe", "gemma2", "gemma3"}) {
     SCOPED_TRACE(model);
     const std::string mlc = folder / model, out = folder / (std::string(model) + ".gguf");
     fs::create_directory(mlc);
@@ -180,7 +185,8 @@ TEST(Quantise, ReadsMlcFolders) {
     ASSERT_OK(const QuantiseReport report, quantise(mlc, out, to_type("f16")));
     ASSERT_OK(const ModelFiles want, open_model(golden(model)));
     ASSERT_OK(const ModelFiles got, open_model(out));
-    expect_near(want, got, 32, f16_error);
+    const bool is_gemma = std::string_view(model).starts_with("gemma");
+    expect_near(want, got, 32, is_gemma ? f16_error_of_sum : f16_error);
     EXPECT_GT(report.bytes, 0u);
   }
 }
