@@ -34,6 +34,10 @@ Result<void> check_out(const std::string& in, const std::string& out, bool overw
     return fail(ErrorCode::invalid_argument, "{}: is the model to be read, expected another path",
                 out);
   }
+  if (!fs::is_directory(status) && !fs::is_regular_file(status)) {
+    return fail(ErrorCode::invalid_argument,
+                "{}: is a device, a pipe or the like, expected a path for a file or folder", out);
+  }
   if (fs::is_directory(status) != is_folder) {
     return fail(ErrorCode::invalid_argument, "{}: is {}, expected a path for {}", out,
                 fs::is_directory(status) ? "a folder" : "a file",

@@ -7,6 +7,7 @@
 
 #include <handloom/handloom.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -198,6 +199,11 @@ uint64_t tight_budget(const std::string& folder, LoadOptions options) {
   return use.total() - use.kv_cache + KvOptions::least_bytes(engine.impl().kv_shape, 256) + 60'000;
 }
 
+std::string by_kind(const MemoryUse& use) {
+  return fmt::format("weights {} kv {} activations {} other {}", use.weights, use.kv_cache,
+                     use.activations, use.other);
+}
+
 class Placement : public testing::TestWithParam<const char*> {};
 
 // Full attention, windows, a window in some layers; every type of page.
@@ -226,7 +232,7 @@ TEST_P(Placement, ChangesNoBitOfALogit) {
     KvCache spilled = spilling.impl().new_cache(kContext).value();
     EXPECT_EQ(logits_of(spilling, spilled, ids, 0, 256), want);
     EXPECT_GT(spilling.memory().kv_host, 0u);
-    EXPECT_LE(spilling.memory().total(), options.memory_budget);
+    EXPECT_LE(spilling.memory().total(), options.memory_budget) << by_kind(spilling.memory());
 
     // Step by step over the end of a slab, after a return to before it: the other ids' keys and
     // values must be gone, those before it as they were.
@@ -266,7 +272,7 @@ TEST(KvSpill, GeneratesTheSameIds) {
       EXPECT_EQ(got->ids, want->ids);
     }
     EXPECT_GT(spilling.memory().kv_host, 0u);
-    EXPECT_LE(spilling.memory().total(), options.memory_budget);
+    EXPECT_LE(spilling.memory().total(), options.memory_budget) << by_kind(spilling.memory());
   }
 }
 
