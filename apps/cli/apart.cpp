@@ -46,7 +46,7 @@ void write_all(int to, const char* bytes, size_t n) {
 
 [[noreturn]] void work_and_exit(const ApartLimits& limits, size_t memory_now, int to,
                                 const std::function<std::string()>& work) {
-  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGINT, SIG_IGN);  // Ctrl-C is the parent's business
   std::signal(SIGPIPE, SIG_DFL);
   set_limit(RLIMIT_CORE, 0);
   set_limit(RLIMIT_CPU, limits.seconds);

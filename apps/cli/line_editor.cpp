@@ -272,6 +272,8 @@ Line LineEditor::read(const std::string& prompt) {
     if (can_paste) std::fputs(sequence, impl_->out);
     std::fflush(impl_->out);
   };
+  // Before the prompt is seen: a Ctrl-D that answers it at once must come as a key.
+  el_set(impl_->editor, EL_PREP_TERM, 1);
   switch_pasting(kPasteBegins);
   int n = 0;
   const char* text = el_gets(impl_->editor, &n);

@@ -20,9 +20,11 @@ struct SamplingOptions {
   std::vector<std::pair<uint32_t, float>> logit_bias = {};  // (token id, added to its logit)
   uint64_t seed = 0;                                        // same seed, same adapter: same text
 
-  /// True if the draw needs no more than the logits divided by the temperature.
+  /// True if the draw needs no more than the logits divided by the temperature. A greedy choice is
+  /// the likeliest token, which top_k, top_p and min_p always keep.
   bool needs_only_temperature() const {
-    return top_k == 0 && top_p >= 1.0f && min_p <= 0.0f && repeat_penalty == 1.0f &&
+    const bool filters = top_k > 0 || top_p < 1.0f || min_p > 0.0f;
+    return (temperature == 0.0f || !filters) && repeat_penalty == 1.0f &&
            frequency_penalty == 0.0f && presence_penalty == 0.0f && logit_bias.empty();
   }
 };

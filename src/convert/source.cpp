@@ -102,7 +102,7 @@ Result<RowRange> Source::expert_in_mlc(const std::string& blk, uint32_t expert,
   const uint32_t rows = is_down ? c.model_dim : c.expert_ffn_dim;
   const uint32_t in_dim = is_down ? c.expert_ffn_dim : c.model_dim;
   const uint64_t unit = is_down ? rows : 2 * uint64_t{rows};
-  const auto names = formats::mlc_names(blk + (is_down ? "ffn_down_exps" : "ffn_gate_up_exps") +
+  const auto names = formats::mlc_names(blk + (is_down ? "experts.down" : "experts.gate_up") +
                                         std::string(".weight"));
   const TensorInfo* tensor = nullptr;
   for (const std::string& name : names) {

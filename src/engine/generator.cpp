@@ -56,12 +56,17 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
   CHECK_OK(check_prompt(session, prompt_ids));
   CHECK_OK(sampling::check_options(options.sampling, session.engine.config.vocab_size));
   Generator g(session, options);
+  const size_t n_held = session.ids.size();
   session.ids.insert(session.ids.end(), prompt_ids.begin(), prompt_ids.end());
   g.prompt_len_ = session.ids.size();
   g.result_.timings.n_prompt = static_cast<uint32_t>(g.prompt_len_ - session.n_evaluated);
   const auto sampling = ops::sampling_words(options.sampling.temperature, options.sampling.seed);
   session.engine.device.write(session.step.sampling, std::as_bytes(std::span(sampling)));
-  CHECK_OK(g.advance());
+  if (auto advanced = g.advance(); !advanced) {  // nothing of a refused prompt stays behind
+    session.ids.resize(n_held);
+    session.n_evaluated = std::min(session.n_evaluated, n_held);
+    return std::unexpected(advanced.error());
+  }
   return g;
 }
 

@@ -156,8 +156,8 @@ kv_cache::KvOptions kv_options(const MemoryQuestion& q, uint32_t context, uint64
     return options;
   }
   if (slab == 0) options.slab = spilled_slab(q, kv_bytes);
-  options.most_bytes =
-      std::max(kv_bytes, kv_cache::KvOptions::least_bytes(q.kv_shape, options.slab));
+  const uint64_t least = kv_cache::KvOptions::least_bytes(q.kv_shape, options.slab);
+  options.most_bytes = std::max(kv_bytes, least) - q.kv_shape.layer_bytes(options.slab);
   return options;
 }
 

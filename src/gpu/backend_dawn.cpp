@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -114,6 +115,9 @@ Result<void> DawnBackend::open_device(const wgpu::Adapter& adapter) {
   if (info_.features.subgroup_matrix) {
     features.push_back(wgpu::FeatureName::ChromiumExperimentalSubgroupMatrix);
   }
+  if (adapter.HasFeature(wgpu::FeatureName::HostMappedPointer)) {
+    features.push_back(wgpu::FeatureName::HostMappedPointer);
+  }
   wgpu::Limits limits;  // everything the adapter has
   adapter.GetLimits(&limits);
   limits.nextInChain = nullptr;
@@ -205,11 +209,43 @@ Id DawnBackend::create_buffer(std::string_view label, uint64_t bytes, BufferUse 
 Id DawnBackend::create_host_buffer(std::string_view label, std::span<const std::byte> bytes) {
   wgpu::BufferDescriptor descriptor;
   descriptor.label = view(label);
-  descriptor.size = bytes.size();
-  // Drivers keep what can be mapped for writing in the host's memory.
-  descriptor.usage = wgpu::BufferUsage::MapWrite | wgpu::BufferUsage::CopySrc;
-  descriptor.mappedAtCreation = true;
+  descriptor.usage = wgpu::BufferUsage::CopySrc;
   push_scopes();
+  const bool succeeded = device_.HasFeature(wgpu::FeatureName::HostMappedPointer)
+                             ? create_from_own_memory(descriptor, bytes)
+                             : create_mapped(descriptor, bytes);
+  pop_scopes(fmt::format("device: host buffer '{}' of {} bytes", label, bytes.size()));
+  if (!succeeded) {
+    keep_error(
+        ErrorCode::out_of_memory,
+        fmt::format("device: host buffer '{}' of {} bytes cannot be had", label, bytes.size()));
+  }
+  return next_id_++;
+}
+
+bool DawnBackend::create_from_own_memory(wgpu::BufferDescriptor descriptor,
+                                         std::span<const std::byte> bytes) {
+  constexpr size_t kPage = size_t{64} << 10;  // the coarsest that a system asks for
+  const size_t size = (bytes.size() + kPage - 1) / kPage * kPage;
+  void* memory = std::aligned_alloc(kPage, size);
+  if (memory == nullptr) return false;
+  std::memcpy(memory, bytes.data(), bytes.size());
+  wgpu::BufferHostMappedPointer own;
+  own.pointer = memory;
+  own.disposeCallback = [](void* pointer) { std::free(pointer); };
+  own.userdata = memory;
+  descriptor.size = size;
+  descriptor.nextInChain = &own;
+  buffers_[next_id_] = device_.CreateBuffer(&descriptor);
+  return true;
+}
+
+bool DawnBackend::create_mapped(wgpu::BufferDescriptor descriptor,
+                                std::span<const std::byte> bytes) {
+  // Where this lies is the driver's choice: in the larger of the memories that the host can write.
+  descriptor.usage |= wgpu::BufferUsage::MapWrite;
+  descriptor.size = bytes.size();
+  descriptor.mappedAtCreation = true;
   const wgpu::Buffer buffer = device_.CreateBuffer(&descriptor);
   void* mapped = buffer ? buffer.GetMappedRange() : nullptr;
   if (mapped != nullptr) {
@@ -217,13 +253,7 @@ Id DawnBackend::create_host_buffer(std::string_view label, std::span<const std::
     buffer.Unmap();
   }
   buffers_[next_id_] = buffer;
-  pop_scopes(fmt::format("device: host buffer '{}' of {} bytes", label, bytes.size()));
-  if (mapped == nullptr) {
-    keep_error(
-        ErrorCode::out_of_memory,
-        fmt::format("device: host buffer '{}' of {} bytes cannot be had", label, bytes.size()));
-  }
-  return next_id_++;
+  return mapped != nullptr;
 }
 
 void DawnBackend::destroy_buffer(Id buffer) {

@@ -54,6 +54,10 @@ class DawnBackend final : public Backend {
   void push_scopes() const;
   void pop_scopes(std::string where);
   wgpu::ShaderModule compile(const Kernel& kernel);
+  /// The two ways to a buffer in the host's memory, as next_id_; false without memory. The first is
+  /// sure of the place.
+  bool create_from_own_memory(wgpu::BufferDescriptor descriptor, std::span<const std::byte> bytes);
+  bool create_mapped(wgpu::BufferDescriptor descriptor, std::span<const std::byte> bytes);
   void poll_map(Id buffer, uint64_t timeout_ns);
 
   std::string remarks_;                               // of Dawn and the drivers, for errors

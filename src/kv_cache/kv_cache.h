@@ -53,9 +53,10 @@ struct KvOptions {
 
   /// Tokens that a step may append: those of two slabs have to be on the device then.
   uint32_t most_rows() const { return spills ? slab : UINT32_MAX; }
-  /// The least `most_bytes` of a cache that spills: two slabs, and a layer of one for staging.
+  /// What a cache that spills takes at least: two slabs, a layer of one for staging, and a layer on
+  /// its way to the host, which is not of `most_bytes`.
   static uint64_t least_bytes(const KvShape& shape, uint32_t slab) {
-    return 2 * shape.bytes(slab) + shape.layer_bytes(slab);
+    return 2 * shape.bytes(slab) + 2 * shape.layer_bytes(slab);
   }
 };
 

@@ -67,12 +67,14 @@ Result<void> load_attention(Uploader& up, const Config& c, const std::string& bl
   return {};
 }
 
-/// Expert after expert, gate above up. A file has a tensor for each expert or one for all.
+/// Expert after expert, gate above up. A file has a tensor for each expert or one for all; MLC's
+/// has gate and up as one, too.
 Result<void> load_experts(Uploader& up, const Config& c, const std::string& blk,
                           Weights::Layer& w) {
   const uint32_t dim = c.expert_ffn_dim;
   std::vector<Piece> gate_up, down;
-  const bool stacked = up.find(blk + "experts.gate.weight") != nullptr;
+  const bool fused = up.find(blk + "experts.gate_up.weight") != nullptr;
+  const bool stacked = fused || up.find(blk + "experts.gate.weight") != nullptr;
   for (uint32_t e = 0; e < c.n_experts; ++e) {
     const auto rows_of_expert = [&](std::string_view matrix, uint32_t rows,
                                     uint32_t in_dim) -> Result<Piece> {
@@ -85,8 +87,12 @@ Result<void> load_experts(Uploader& up, const Config& c, const std::string& blk,
       piece.n_rows = rows;
       return piece;
     };
-    TRY(gate_up.emplace_back(), rows_of_expert("gate", dim, c.model_dim));
-    TRY(gate_up.emplace_back(), rows_of_expert("up", dim, c.model_dim));
+    if (fused) {
+      TRY(gate_up.emplace_back(), rows_of_expert("gate_up", 2 * dim, c.model_dim));
+    } else {
+      TRY(gate_up.emplace_back(), rows_of_expert("gate", dim, c.model_dim));
+      TRY(gate_up.emplace_back(), rows_of_expert("up", dim, c.model_dim));
+    }
     TRY(down.emplace_back(), rows_of_expert("down", c.model_dim, dim));
   }
   TRY(const Piece router, up.piece(blk + "router.weight", c.n_experts, c.model_dim));

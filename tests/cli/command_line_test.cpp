@@ -37,6 +37,13 @@ TEST(CommandLine, RunTakesEveryOption) {
                                       "f16",
                                       "--adapter",
                                       "llvm",
+                                      "--kv",
+                                      "int8",
+                                      "--kv-spill",
+                                      "host",
+                                      "--memory-budget",
+                                      "1.5G",
+                                      "--dry-run",
                                       "--max-tokens",
                                       "9",
                                       "--temperature",
@@ -71,6 +78,10 @@ TEST(CommandLine, RunTakesEveryOption) {
   EXPECT_EQ(run.model.context, 64u);
   EXPECT_EQ(run.model.precision, handloom::Precision::f16);
   EXPECT_EQ(run.model.adapter, "llvm");
+  EXPECT_EQ(run.model.kv, handloom::KvType::int8);
+  EXPECT_EQ(run.model.kv_spill, handloom::KvSpill::host);
+  EXPECT_EQ(run.model.memory_budget, 1'500'000'000u);
+  EXPECT_TRUE(run.dry_run);
   EXPECT_EQ(run.max_tokens, 9u);
   EXPECT_EQ(run.sampling.temperature, 0.5f);
   EXPECT_EQ(run.sampling.top_k, 3u);
@@ -110,7 +121,10 @@ TEST(CommandLine, WhatIsNotGivenStaysAbsent) {
   EXPECT_FALSE(run.prompt.text || run.sampling.temperature || run.sampling.seed);
   EXPECT_EQ(run.model.precision, handloom::Precision::automatic);
   EXPECT_EQ(run.max_tokens, 0u);
-  EXPECT_FALSE(run.json || run.verify || run.prompt.raw);
+  EXPECT_EQ(run.model.kv, handloom::KvType::automatic);
+  EXPECT_EQ(run.model.kv_spill, handloom::KvSpill::none);
+  EXPECT_EQ(run.model.memory_budget, 0u);
+  EXPECT_FALSE(run.json || run.verify || run.dry_run || run.prompt.raw);
 }
 
 TEST(CommandLine, PromptsMayLookLikeOptionsAndCommands) {
@@ -138,6 +152,24 @@ TEST(CommandLine, TheOtherCommands) {
   EXPECT_TRUE(tokenize.json);
 }
 
+TEST(CommandLine, SizesTakeUnits) {
+  const auto budget = [](const std::string& text) {
+    return parse<RunCommand>({"run", "--memory-budget", text}).model.memory_budget;
+  };
+  EXPECT_EQ(budget("12345"), 12345u);
+  EXPECT_EQ(budget("800M"), 800'000'000u);
+  EXPECT_EQ(budget("2GB"), 2'000'000'000u);
+  EXPECT_EQ(budget("1.5GiB"), 3u << 29);
+  EXPECT_EQ(budget("4Ki"), 4096u);
+  EXPECT_EQ(budget("1T"), 1'000'000'000'000u);
+  for (const char* text :
+       {"", "0", "-1", "G", "2X", "1..5G", "2 G", "2GG", "2iB", "1e9", "99999999T"}) {
+    EXPECT_EQ(usage_error({"run", "--memory-budget", text}),
+              "--memory-budget is '" + std::string(text) +
+                  "', expected a size in bytes such as 800M, 2G or 1.5GiB");
+  }
+}
+
 TEST(CommandLine, HelpHasExamplesForEveryCommand) {
   for (const char* command : {"run", "chat", "devices", "plan", "dump", "verify", "tokenize"}) {
     const std::string help = parse<PrintText>({command, "--help"}).text;
@@ -150,10 +182,12 @@ TEST(CommandLine, HelpHasExamplesForEveryCommand) {
 TEST(CommandLine, UsageErrorsAreOneSentence) {
   EXPECT_EQ(
       usage_error({}),
-      "no command is given, expected one of run, chat, devices, plan, dump, verify, tokenize");
+      "no command is given, expected one of run, chat, devices, plan, dump, verify, tokenize, "
+      "quantize, inspect");
   EXPECT_EQ(
       usage_error({"walk"}),
-      "'walk' is not a command, expected one of run, chat, devices, plan, dump, verify, tokenize");
+      "'walk' is not a command, expected one of run, chat, devices, plan, dump, verify, tokenize, "
+      "quantize, inspect");
   EXPECT_EQ(usage_error({"run", "a", "b"}),
             "'b' is one argument too many; text of several words needs quotes");
   EXPECT_EQ(usage_error({"run", "--walk"}),

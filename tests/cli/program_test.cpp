@@ -57,6 +57,22 @@ TEST_F(Program, RunJsonHoldsIdsTextAndTimings) {
   EXPECT_GT(json["timings"]["read_bytes_per_second"], 0.0);
 }
 
+TEST_F(Program, DryRunSaysByKindWhatWouldBeAllocated) {
+  const Outcome fits = shell("handloom run --dry-run --precision f32 --kv int8 --context 300");
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  for (const char* words : {"weights  ", "KV cache  ", "int8, 300 tokens of context",
+                            "activations  ", "other  ", "GPU memory  ", "fits in "}) {
+    EXPECT_NE(fits.out.find(words), std::string::npos) << words << " in " << fits.out;
+  }
+  const Outcome not_fits = shell("handloom run --dry-run --memory-budget 1M --json");
+  EXPECT_EQ(not_fits.exit_code, 1);
+  const Json json = Json::parse(not_fits.out);
+  EXPECT_EQ(json["budget"], 1'000'000);
+  EXPECT_EQ(json["fits"], false);
+  EXPECT_EQ(json["fitting_context"], 0);
+  EXPECT_GT(json["gpu_memory"]["weights"], 1'000'000);
+}
+
 TEST_F(Program, ThePromptMayComeFromStdinOrAFile) {
   const std::string options = " --temperature 0 --max-tokens 4 --raw --model " + kLlama2;
   const Outcome given = shell("handloom run 'Once upon a time'" + options);

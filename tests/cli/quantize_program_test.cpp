@@ -1,4 +1,5 @@
 // handloom quantize and inspect as people run them; no adapter but to answer with what was written.
+#include "failure.h"
 #include "tests/cli/program.h"
 
 namespace cli {

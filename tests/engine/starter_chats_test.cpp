@@ -40,10 +40,16 @@ std::vector<Case> read_cases() {
   return cases;
 }
 
-class StarterChats : public testing::TestWithParam<Precision> {};
+struct Storage {
+  Precision precision;
+  uint32_t kv_slab;  // tokens; 0: chosen
+};
+
+class StarterChats : public testing::TestWithParam<Storage> {};
 
 TEST_P(StarterChats, GiveTheReferenceIds) {
-  Result<Engine> engine = Engine::load(starter_dir(), {.precision = GetParam()});
+  Result<Engine> engine = Engine::load(
+      starter_dir(), {.precision = GetParam().precision, .kv_slab = GetParam().kv_slab});
   ASSERT_TRUE(engine) << engine.error().message;
   Result<Session> session = engine->new_session();
   ASSERT_TRUE(session) << session.error().message;
@@ -69,9 +75,10 @@ TEST_P(StarterChats, GiveTheReferenceIds) {
   EXPECT_EQ(n_exact, 39u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, StarterChats, testing::Values(Precision::f32, Precision::f16),
+INSTANTIATE_TEST_SUITE_P(Precisions, StarterChats,
+                         testing::Values(Storage{Precision::f32, 0}, Storage{Precision::f16, 256}),
                          [](const auto& test) {
-                           return test.param == Precision::f32 ? "f32" : "f16";
+                           return test.param.precision == Precision::f32 ? "f32" : "f16_slabs";
                          });
 
 }  // namespace

@@ -242,17 +242,63 @@ inline std::vector<Values> fused_tensors(const formats::Checkpoint& checkpoint, 
   return all;
 }
 
+/// Experts of a layer, which are neighbours in no order, become one tensor [n_experts, rows,
+/// columns].
+inline std::vector<Values> stacked_experts(std::vector<Values> tensors) {
+  std::vector<Values> all;
+  for (Values& tensor : tensors) {
+    constexpr std::string_view kExperts = ".mlp.experts.";
+    const size_t at = tensor.name.find(kExperts);
+    if (at == std::string::npos) {
+      all.push_back(std::move(tensor));
+      continue;
+    }
+    const size_t dot = tensor.name.find('.', at + kExperts.size());
+    const auto expert = static_cast<uint32_t>(
+        std::stoul(tensor.name.substr(at + kExperts.size(), dot - at - kExperts.size())));
+    const std::string name = tensor.name.substr(0, at) + ".mlp.moe_" + tensor.name.substr(dot + 1);
+    auto whole =
+        std::find_if(all.begin(), all.end(), [&](const Values& v) { return v.name == name; });
+    if (whole == all.end()) {
+      all.push_back({name, {0, tensor.shape[0], tensor.shape[1]}, {}});
+      whole = all.end() - 1;
+    }
+    whole->shape[0] = std::max(whole->shape[0], expert + 1);
+    whole->values.resize(size_t{whole->shape[0]} * tensor.values.size());
+    std::copy(tensor.values.begin(), tensor.values.end(),
+              whole->values.begin() + static_cast<ptrdiff_t>(expert * tensor.values.size()));
+  }
+  return all;
+}
+
 /// config.json as mlc-chat-config.json.
 inline Json mlc_chat_config(const Json& hf, const std::string& quantization) {
   const std::string model_type = hf["model_type"];
   Json own;
-  for (const char* key :
-       {"hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers",
-        "num_key_value_heads", "rms_norm_eps", "vocab_size", "tie_word_embeddings", "head_dim",
-        "rope_scaling", "hidden_act", "attention_bias", "hidden_activation",
-        "query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"}) {
+  for (const char* key : {"hidden_size",
+                          "intermediate_size",
+                          "num_attention_heads",
+                          "num_hidden_layers",
+                          "num_key_value_heads",
+                          "rms_norm_eps",
+                          "vocab_size",
+                          "tie_word_embeddings",
+                          "head_dim",
+                          "rope_scaling",
+                          "hidden_act",
+                          "attention_bias",
+                          "hidden_activation",
+                          "query_pre_attn_scalar",
+                          "attn_logit_softcapping",
+                          "final_logit_softcapping",
+                          "num_experts",
+                          "num_experts_per_tok",
+                          "moe_intermediate_size",
+                          "norm_topk_prob",
+                          "decoder_sparse_step"}) {
     if (hf.contains(key)) own[key] = hf[key];
   }
+  if (hf.contains("num_local_experts")) own["num_experts"] = hf["num_local_experts"];
   Json theta = hf.contains("rope_theta") ? hf["rope_theta"] : Json(10000);
   if (hf.contains("rope_parameters")) {
     const Json& rope = hf["rope_parameters"];
@@ -313,7 +359,7 @@ inline void write_mlc(const std::string& from, const std::string& to, const MlcO
   MlcFolder folder(to, options);
   const bool f32 = options.quantization == "q4f32_1";
   const uint32_t bits = options.quantization == "q0f16" ? 0 : options.quantization[1] - '0';
-  for (Values& tensor : fused_tensors(checkpoint, model_type != "gemma3_text")) {
+  for (Values& tensor : stacked_experts(fused_tensors(checkpoint, model_type != "gemma3_text"))) {
     std::string name = mlc_name(tensor.name, model_type, options.phi3_names);
     if (gemma && tensor.shape.size() == 1) {
       for (float& value : tensor.values) value += 1;  // Gemma's norms, as MLC stores them
