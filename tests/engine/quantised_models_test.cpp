@@ -214,5 +214,33 @@ INSTANTIATE_TEST_SUITE_P(Families, MlcFolder,
                            return name;
                          });
 
+std::vector<uint32_t> greedy_ids(const std::string& path, std::string_view prompt) {
+  auto engine = Engine::load(path, {.precision = Precision::f16});
+  EXPECT_TRUE(engine) << engine.error().message;
+  if (!engine) return {};
+  auto session = engine->new_session();
+  const auto ids = engine->tokenizer().encode(prompt, true);
+  EXPECT_TRUE(session && ids);
+  const auto generation = session->generate(*ids, {.max_tokens = 60});
+  EXPECT_TRUE(generation) << generation.error().message;
+  return generation ? generation->ids : std::vector<uint32_t>();
+}
+
+/// The starter's weights are bf16 that f16 holds exactly, so that not even a near-tie may turn.
+TEST(Starter, SaysTheSameFromSafetensorsGgufAndMlc) {
+  const Folder folder;
+  write_quantised(starter_dir(), folder / "starter", DType::f16);
+  test::write_mlc(starter_dir(), folder / "mlc", {.quantization = "q0f16"});
+  for (const std::string_view prompt :
+       {"Once upon a time",
+        "<|im_start|>user\nTell me a story about a red boat.<|im_end|>\n"
+        "<|im_start|>assistant\n"}) {
+    const std::vector<uint32_t> want = greedy_ids(starter_dir(), prompt);
+    EXPECT_GT(want.size(), 20u);
+    EXPECT_EQ(greedy_ids(folder / "starter.gguf", prompt), want);
+    EXPECT_EQ(greedy_ids(folder / "mlc", prompt), want);
+  }
+}
+
 }  // namespace
 }  // namespace handloom
