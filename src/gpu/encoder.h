@@ -71,6 +71,7 @@ class Encoder {
   Encoder(Device& device, std::string label, StageTap tap = {});
 
   Device& device() { return device_; }
+  const Device& device() const { return device_; }
   /// What ops may choose variants by: the adapter's features, or fewer.
   const Features& features() const { return features_; }
   void restrict_features(const Features& features) { features_ = features; }

@@ -15,6 +15,7 @@
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // uses: lib/weight_{weight}.wgsl
+// uses: lib/row_dot.wgsl
 // uses: lib/team_{reduce}.wgsl
 
 struct Params {
@@ -49,14 +50,13 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
-    let output = first_output + round + team_index(lane);
+    let mine = round + team_index(lane);
+    let output = first_output + mine;
     var sum = 0.0;
-    let is_mine = output < params.out_dim && expert < params.n_experts;
+    let is_mine =
+        mine < outputs_per_workgroup && output < params.out_dim && expert < params.n_experts;
     if (is_mine) {
-      let weight_row = expert * params.out_dim + output;
-      for (var k = team_lane(lane); k < params.in_dim4; k += stride) {
-        sum += dot(x[x_row * params.in_dim4 + k], weight4(weight_row, k));
-      }
+      sum = row_dot(x_row, expert * params.out_dim + output, team_lane(lane), stride);
     }
     let total = team_sum(sum, lane);
     if (team_lane(lane) == 0 && is_mine) {

@@ -15,6 +15,7 @@
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // uses: lib/weight_{weight}.wgsl
+// uses: lib/row_dot.wgsl
 // uses: lib/team_{reduce}.wgsl
 
 struct Params {
@@ -34,7 +35,7 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 
 override workgroup_size: u32 = 64;
-override outputs_per_workgroup: u32 = 16;
+override outputs_per_workgroup: u32 = 16;  // the op gives a GPU a team for each
 
 @compute @workgroup_size(workgroup_size)
 fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -45,16 +46,15 @@ fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
-    let output = first_output + round + team_index(lane);
+    let mine = round + team_index(lane);
+    let output = first_output + mine;
+    let is_there = mine < outputs_per_workgroup && output < params.out_dim;
     var sum = 0.0;
-    if (output < params.out_dim) {
-      // Neighbouring lanes read neighbouring vec4s of the weight row.
-      for (var k = team_lane(lane); k < params.in_dim4; k += stride) {
-        sum += dot(x[row * params.in_dim4 + k], weight4(output, k));
-      }
+    if (is_there) {
+      sum = row_dot(row, output, team_lane(lane), stride);
     }
     let total = team_sum(sum, lane);
-    if (team_lane(lane) == 0 && output < params.out_dim) {
+    if (team_lane(lane) == 0 && is_there) {
       y[row * params.y_dim + params.first_output + output] = total;
     }
   }

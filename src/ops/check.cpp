@@ -1,5 +1,7 @@
 #include "ops/check.h"
 
+#include <algorithm>
+
 namespace handloom::ops {
 
 bool check_shape(gpu::Encoder& enc, std::string_view op, std::string_view name,
@@ -63,6 +65,18 @@ kernels::Weight weight_variant(DType dtype) {
     case DType::int8_block: return int8_block;
     default: return f32;
   }
+}
+
+uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
+  constexpr uint32_t kWorkgroup = 64;  // as in the kernels
+  constexpr uint32_t kOnSoftware = 16;
+  const AdapterInfo& adapter = enc.device().adapter();
+  if (adapter.kind == AdapterKind::software) return kOnSoftware;
+  const Features& features = enc.features();
+  const uint32_t n_teams =
+      features.subgroups ? std::max(1u, kWorkgroup / std::max(1u, features.min_subgroup_size)) : 1;
+  const uint32_t least = ceil_div(out_dim, adapter.limits.max_workgroups);
+  return ceil_div(std::max(n_teams, least), n_teams) * n_teams;
 }
 
 kernels::Kv kv_variant(const gpu::Tensor& kv) {

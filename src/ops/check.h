@@ -40,6 +40,11 @@ kernels::Kv kv_variant(const gpu::Tensor& kv);
 /// Subgroup operations where the encoder allows them.
 kernels::Reduce reduce_variant(const gpu::Encoder& enc);
 
+/// Outputs that a workgroup of matmul_vec or matmul_experts computes: on a GPU one for each team,
+/// so that all are under way at once; on a software adapter more, where a workgroup costs more than
+/// it brings. `out_dim` outputs make no more workgroups than the adapter allows.
+uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim);
+
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 }  // namespace handloom::ops

@@ -5,8 +5,7 @@
 namespace handloom::ops {
 namespace {
 
-constexpr uint32_t kMaxExperts = 512;          // as in route_experts.wgsl
-constexpr uint32_t kOutputsPerWorkgroup = 16;  // as in matmul_experts.wgsl
+constexpr uint32_t kMaxExperts = 512;  // as in route_experts.wgsl
 
 }  // namespace
 
@@ -41,6 +40,7 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
     return enc.fail("matmul_experts: y has another number of slots than expert_ids");
   }
 
+  const uint32_t n_outputs = outputs_per_workgroup(enc, out_dim);
   for (const Matrix::Part& part : weight.parts) {
     if (!check_multiple(enc, "matmul_experts", "weight rows", part.n_rows(), out_dim)) return;
     if (!check_multiple(enc, "matmul_experts", "first row", part.first_row, out_dim)) return;
@@ -53,7 +53,8 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
                                                            .first_expert = part.first_row / out_dim,
                                                            .n_experts = part.n_rows() / out_dim},
                               part),
-        .workgroups = {ceil_div(out_dim, kOutputsPerWorkgroup), n_slots, 1},
+        .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)}},
+        .workgroups = {ceil_div(out_dim, n_outputs), n_slots, 1},
         // Which slots fall into which part is not known here: each part counts as its share.
         .bytes =
             x.bytes() + y.bytes() + n_slots * part.tensor.bytes() / (weight.out_dim() / out_dim),

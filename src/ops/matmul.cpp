@@ -5,8 +5,7 @@
 namespace handloom::ops {
 namespace {
 
-constexpr uint32_t kTile = 32;                 // as in matmul_tile.wgsl
-constexpr uint32_t kOutputsPerWorkgroup = 16;  // as in matmul_vec.wgsl
+constexpr uint32_t kTile = 32;  // as in matmul_tile.wgsl
 
 }  // namespace
 
@@ -19,6 +18,7 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
   for (const Matrix::Part& part : weight.parts) {
     const uint64_t bytes = x.bytes() + part.tensor.bytes() + uint64_t{4} * rows * part.n_rows();
     if (rows <= kMatmulVecRows) {
+      const uint32_t n_outputs = outputs_per_workgroup(enc, part.n_rows());
       enc.dispatch({
           .kernel = kernels::matmul_vec(weight_variant(part.tensor.dtype), reduce_variant(enc)),
           .bindings = {x, part.tensor, y},
@@ -27,7 +27,8 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
                                                          .y_dim = out_dim,
                                                          .first_output = part.first_row},
                                 part),
-          .workgroups = {ceil_div(part.n_rows(), kOutputsPerWorkgroup), rows, 1},
+          .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)}},
+          .workgroups = {ceil_div(part.n_rows(), n_outputs), rows, 1},
           .bytes = bytes,
       });
     } else {

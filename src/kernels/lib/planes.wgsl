@@ -20,6 +20,12 @@ fn codes_8bit(row: u32, k4: u32) -> vec4i {
   return vec4i(vec4u(word) << vec4u(24, 16, 8, 0)) >> vec4u(24);
 }
 
+// The eight codes of a word, as two vectors of four.
+fn codes_4bit_of(word: u32) -> array<vec4f, 2> {
+  return array<vec4f, 2>(vec4f((vec4u(word) >> vec4u(0, 4, 8, 12)) & vec4u(15)),
+                         vec4f((vec4u(word) >> vec4u(16, 20, 24, 28)) & vec4u(15)));
+}
+
 fn high_1bit(row: u32, k4: u32) -> vec4u {
   let word = weight[params.high_at + row * (params.in_dim4 / 8) + k4 / 8];
   return (vec4u(word >> (4 * (k4 % 8))) >> vec4u(0, 1, 2, 3)) & vec4u(1);

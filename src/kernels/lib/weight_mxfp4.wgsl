@@ -9,3 +9,8 @@ fn weight4(row: u32, k4: u32) -> vec4f {
   let code = codes_4bit(row, k4);
   return scale * vec4f(level[code.x], level[code.y], level[code.z], level[code.w]);
 }
+
+// The dot product of values 8 * k8 .. 8 * k8 + 7 of a row with x0 and x1.
+fn dot8(row: u32, k8: u32, x0: vec4f, x1: vec4f) -> f32 {
+  return dot(x0, weight4(row, 2 * k8)) + dot(x1, weight4(row, 2 * k8 + 1));
+}

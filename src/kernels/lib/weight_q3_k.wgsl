@@ -7,3 +7,8 @@ fn weight4(row: u32, k4: u32) -> vec4f {
   let scale = d * f32(i8_at(params.scales_at, row, params.in_dim4 / 4, k4 / 4));
   return scale * (vec4f(codes_2bit(row, k4) + 4 * high_1bit(row, k4)) - 4);
 }
+
+// The dot product of values 8 * k8 .. 8 * k8 + 7 of a row with x0 and x1.
+fn dot8(row: u32, k8: u32, x0: vec4f, x1: vec4f) -> f32 {
+  return dot(x0, weight4(row, 2 * k8)) + dot(x1, weight4(row, 2 * k8 + 1));
+}
