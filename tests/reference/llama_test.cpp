@@ -90,7 +90,8 @@ double relative_error(const Host& got, const Host& want) {
 /// Every stage of the golden folder `name` stays within `tolerance`.
 void expect_stages(const std::string& name, DType stored_as, double tolerance) {
   const Llama llama = unwrap(Llama::load(golden(name), stored_as));
-  const Checkpoint reference = unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
+  const Checkpoint reference =
+      unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
   const std::vector<uint32_t> ids = golden_ids(reference);
   const Stages stages = evaluate(llama, ids, ids.size(), stored_as);
   EXPECT_EQ(stages.size() + 1, reference.tensors().size());  // and input_ids
@@ -125,7 +126,8 @@ TEST(Llama, F16StorageStaysClose) {
 TEST(Llama, TokenByTokenIsThePrefill) {
   for (const char* name : {"llama2", "llama3.2"}) {
     const Llama llama = unwrap(Llama::load(golden(name)));
-    const Checkpoint reference = unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
+    const Checkpoint reference =
+        unwrap(formats::open_safetensors(golden(name) + "/reference.safetensors"));
     const std::vector<uint32_t> ids = golden_ids(reference);
     const Stages whole = evaluate(llama, ids, ids.size(), DType::f16);
     for (const size_t n_per_step : {1, 13}) {
