@@ -95,6 +95,12 @@ enum class KvType { automatic, f32, f16, int8 };
 ///         the bit what they would have been
 enum class KvSpill { none, host };
 
+/// How steps are recorded.
+///   plain      a dispatch for each operation, as a textbook lists them
+///   fused      several operations of a layer in one dispatch, where a decode step allows it
+///   automatic  fused
+enum class PlanKind { automatic, plain, fused };
+
 struct LoadProgress {
   uint64_t done_bytes = 0, total_bytes = 0;
   std::string_view stage;  // "weights", "kernels"
@@ -108,6 +114,9 @@ struct LoadOptions {
   KvSpill kv_spill = KvSpill::none;
   uint64_t memory_budget = 0;  // bytes of GPU memory for everything; 0: what the adapter has
   uint32_t kv_slab = 0;        // for tests: tokens a slab, a multiple of 256; 0: chosen
+  PlanKind plan = PlanKind::automatic;
+  std::string matvec;  // how decode multiplies: "f32", "f16", "int8"; empty: what is fastest here
+  bool subgroups = true;  // false: as if the adapter had none
   std::function<void(const LoadProgress&)> on_progress;
 };
 
@@ -344,6 +353,8 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;   // generation ends before the first of these in the text
   std::vector<uint32_t> stop_ids;  // end tokens beside the model's own end-of-sequence tokens
+  uint32_t steps_in_flight = 0;    // submitted ahead of the oldest token not read; 0: chosen
+  bool sample_on_host = false;     // choose every token there, as if the GPU could not
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;
