@@ -2,6 +2,7 @@
 //
 // A kernel file is valid WGSL but for its helpers, which it names in comments:
 //   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
+//   // only: act = int8: weight = q4_0 | q8_0     of these combinations, no others with act = int8
 //   // uses: lib/packed4_{weight}.wgsl          appended once; helpers may use helpers
 // Directives (enable, requires, diagnostic) are hoisted, as WGSL demands. The tool refuses a file
 // whose contract table disagrees with its bindings, or whose entry point is not named like the
@@ -50,12 +51,18 @@ struct Variant {
   bool needs_f16 = false, needs_subgroups = false;
 };
 
+/// With axis `when` at `value`, only these of axis `name`.
+struct Restriction {
+  std::string when, value;
+  Axis allowed;
+};
+
 struct KernelFile {
   std::string stem;
   std::vector<Axis> axes;
   std::vector<Binding> bindings;
   std::vector<Field> params;
-  std::vector<Variant> variants;
+  std::vector<Variant> variants;  // one a combination of values; without a name where there is none
 };
 
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
@@ -96,18 +103,49 @@ std::string camel_case(const std::string& snake) {
   return out;
 }
 
+Strings split_values(const std::string& list) {
+  Strings values;
+  std::stringstream in(list);
+  for (std::string v; std::getline(in, v, '|');) values.push_back(trim(v));
+  return values;
+}
+
 std::vector<Axis> find_axes(const Strings& lines) {
   static const std::regex pattern(R"(^// variants: (\w+) = (.*)$)");
   std::vector<Axis> axes;
   std::smatch m;
   for (const std::string& line : lines) {
     if (!std::regex_match(line, m, pattern)) continue;
-    Axis axis{m[1], {}};
-    std::stringstream values(m[2]);
-    for (std::string v; std::getline(values, v, '|');) axis.values.push_back(trim(v));
-    axes.push_back(axis);
+    axes.push_back({m[1], split_values(m[2])});
   }
   return axes;
+}
+
+std::vector<Restriction> find_restrictions(const Strings& lines) {
+  static const std::regex pattern(R"(^// only: (\w+) = (\w+): (\w+) = (.*)$)");
+  std::vector<Restriction> restrictions;
+  std::smatch m;
+  for (const std::string& line : lines) {
+    if (std::regex_match(line, m, pattern)) {
+      restrictions.push_back({m[1], m[2], {m[3], split_values(m[4])}});
+    }
+  }
+  return restrictions;
+}
+
+bool is_allowed(const std::vector<Restriction>& restrictions, const std::vector<Axis>& axes,
+                const Strings& values) {
+  const auto value_of = [&](const std::string& axis) {
+    for (size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i].name == axis) return values[i];
+    }
+    return std::string();
+  };
+  return std::all_of(restrictions.begin(), restrictions.end(), [&](const Restriction& r) {
+    const Strings& allowed = r.allowed.values;
+    return value_of(r.when) != r.value ||
+           std::find(allowed.begin(), allowed.end(), value_of(r.allowed.name)) != allowed.end();
+  });
 }
 
 Strings find_uses(const Strings& lines, const std::vector<Axis>& axes, const Strings& values) {
@@ -249,8 +287,11 @@ KernelFile read_kernel(const std::filesystem::path& path) {
     }
     combinations = std::move(longer);
   }
+  const std::vector<Restriction> restrictions = find_restrictions(lines);
   for (const Strings& values : combinations) {
-    kernel.variants.push_back(make_variant(path.parent_path(), kernel, values));
+    kernel.variants.push_back(is_allowed(restrictions, kernel.axes, values)
+                                  ? make_variant(path.parent_path(), kernel, values)
+                                  : Variant());
   }
   return kernel;
 }
@@ -341,12 +382,16 @@ void write_kernel(std::ostream& out, const KernelFile& k) {
     }
     out << "};\n";
   }
-  for (const Variant& v : k.variants) write_variant(out, k, v);
+  for (const Variant& v : k.variants) {
+    if (!v.name.empty()) write_variant(out, k, v);
+  }
 }
 
 void write_chooser(std::ostream& out, const KernelFile& k) {
   out << signature(k) << " {\n  static const gpu::Kernel* const kVariants[] = {\n";
-  for (const Variant& v : k.variants) out << "      &" << v.name << "_kernel,\n";
+  for (const Variant& v : k.variants) {
+    out << "      " << (v.name.empty() ? "nullptr" : "&" + v.name + "_kernel") << ",\n";
+  }
   out << "  };\n  size_t i = 0;\n";
   for (const Axis& axis : k.axes) {
     out << "  i = i * " << axis.values.size() << " + static_cast<size_t>(" << axis.name << ");\n";
@@ -363,7 +408,9 @@ void write_source(std::ostream& out, const std::vector<KernelFile>& kernels) {
   out << "std::span<const gpu::Kernel* const> all() {\n"
          "  static const gpu::Kernel* const kAll[] = {\n";
   for (const KernelFile& k : kernels) {
-    for (const Variant& v : k.variants) out << "      &" << v.name << "_kernel,\n";
+    for (const Variant& v : k.variants) {
+      if (!v.name.empty()) out << "      &" << v.name << "_kernel,\n";
+    }
   }
   out << "  };\n  return kAll;\n}\n\n}  // namespace handloom::kernels\n";
 }

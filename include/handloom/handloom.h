@@ -115,7 +115,7 @@ struct LoadOptions {
   uint64_t memory_budget = 0;  // bytes of GPU memory for everything; 0: what the adapter has
   uint32_t kv_slab = 0;        // for tests: tokens a slab, a multiple of 256; 0: chosen
   PlanKind plan = PlanKind::automatic;
-  std::string matvec;  // how decode multiplies: "f32", "f16", "int8"; empty: what is fastest here
+  std::string matvec;     // how decode multiplies: "f32" or "int8"; empty: what is fastest here
   bool subgroups = true;  // false: as if the adapter had none
   std::function<void(const LoadProgress&)> on_progress;
 };
@@ -144,6 +144,8 @@ struct ModelInfo {
   std::string weight_dtype;              // as on the GPU: "bf16"
   std::string kv_dtype;                  // "f32", "f16" or "int8"
   Precision precision = Precision::f32;  // f16 if matrices were rounded to it, never automatic
+  std::string plan;                      // of decode steps: "fused" or "plain"
+  std::string matvec;  // "int8": activations in 8 bits where weights have codes; else "f32"
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;
   uint32_t max_seq_len = 0;  // what the model was made for

@@ -37,6 +37,18 @@ std::string kv_name(DType dtype) {
   return dtype == DType::i8 ? "int8" : std::string(to_string(dtype));
 }
 
+/// Errors: invalid_argument for a kernel that there is not.
+Result<model::DecodeOptions> decode_options(const LoadOptions& options,
+                                            const AdapterInfo& adapter) {
+  const std::string& matvec = options.matvec;
+  if (!matvec.empty() && matvec != "f32" && matvec != "int8") {
+    return fail(ErrorCode::invalid_argument, "engine: matvec is '{}', expected f32 or int8",
+                matvec);
+  }
+  const bool is_int8 = matvec.empty() ? adapter.kind != AdapterKind::software : matvec == "int8";
+  return model::DecodeOptions{.fused = options.plan != PlanKind::plain, .int8 = is_int8};
+}
+
 /// `config` must live as long as the answer.
 engine::MemoryQuestion memory_question(const formats::ModelFiles& files,
                                        const formats::Config& config, const AdapterInfo& adapter,
@@ -48,7 +60,8 @@ engine::MemoryQuestion memory_question(const formats::ModelFiles& files,
               engine::weight_bytes(files.checkpoint, weight_storage(options, adapter.features)),
           .limits = adapter.limits,
           .budget = options.memory_budget,
-          .spills = options.kv_spill == KvSpill::host};
+          .spills = options.kv_spill == KvSpill::host,
+          .fused = options.plan != PlanKind::plain};
 }
 
 Result<void> check_slab(uint32_t slab) {
@@ -96,6 +109,8 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Preci
           .weight_dtype = std::string(to_string(w.output.dtype())),
           .kv_dtype = kv_name(e.kv_shape.dtype),
           .precision = precision,
+          .plan = e.model->decode_options().fused ? "fused" : "plain",
+          .matvec = e.model->decode_options().int8 ? "int8" : "f32",
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,
           .ffn_dim = c.ffn_dim,
@@ -152,6 +167,8 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
   for (const formats::TensorInfo& t : files.checkpoint.tensors()) weight_bytes += t.file_bytes();
   TRY(const uint32_t context, engine::choose_context(question, options.context));
 
+  TRY(const model::DecodeOptions decode, decode_options(options, adapter));
+
   // Reading any tensor back waits for all that was written before it.
   TRY(const gpu::Tensor fence,
       impl->device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
@@ -163,9 +180,10 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
     CHECK_OK(gpu::wait(impl->device, impl->device.read(fence)));
     return {};
   };
-  TRY(impl->model, model::load_model(impl->device, files.checkpoint, files.naming, c,
-                                     weight_storage(options, adapter.features), context,
-                                     engine::prefill_tokens(c, context, adapter.limits), report));
+  TRY(impl->model,
+      model::load_model(impl->device, files.checkpoint, files.naming, c,
+                        weight_storage(options, adapter.features), context,
+                        engine::prefill_tokens(c, context, adapter.limits), decode, report));
   CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
   if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
   CHECK_OK(compile_kernels(*impl));

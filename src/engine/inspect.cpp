@@ -101,11 +101,11 @@ Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool
     gpu::Encoder enc(e.device, "dump",
                      [&taps](gpu::Encoder& tapped, std::string_view name,
                              const gpu::Tensor& tensor) { taps.take(tapped, name, tensor); });
-    e.model->forward(enc,
-                     {.token_ids = step.state.token_ids.first_rows(n),
-                      .positions = step.state.positions.first_rows(n),
-                      .n_keys = first + n},
-                     kv, logits);
+    e.model->record(enc,
+                    {.token_ids = step.state.token_ids.first_rows(n),
+                     .positions = step.state.positions.first_rows(n),
+                     .n_keys = first + n},
+                    kv, logits);
     TRY(const gpu::Recording recording, enc.finish());
     if (taps.error) return std::unexpected(*taps.error);
     e.device.submit(recording);

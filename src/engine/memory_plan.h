@@ -20,6 +20,7 @@ struct MemoryQuestion {
   Limits limits;
   uint64_t budget = 0;  // of LoadOptions; 0: the adapter's
   bool spills = false;
+  bool fused = true;  // the plan of decode steps
 };
 
 /// Bytes of the weights once they are on the GPU: norms and biases become f32, plain matrices what

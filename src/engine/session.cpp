@@ -43,7 +43,7 @@ Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
   const model::Batch batch = {.token_ids = step.state.token_ids.first_rows(n_tokens),
                               .positions = step.state.positions.first_rows(n_tokens),
                               .n_keys = n_keys};
-  model->forward(enc, batch, kv, step.logits);
+  model->record(enc, batch, kv, step.logits);
   if (ending == Ending::token) {
     ops::sample_token(enc, step.logits, step.sampling, step.state, n_tokens - 1);
   }

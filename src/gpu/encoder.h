@@ -81,6 +81,8 @@ class Encoder {
   void copy(const Tensor& from, const Tensor& to);
   /// Names what `tensor` holds at this point: nothing is recorded unless a dump listens.
   void stage(std::string_view name, const Tensor& tensor);
+  /// Whether a dump listens.
+  bool is_tapped() const { return static_cast<bool>(tap_); }
   /// An op's shape check that failed: a mistake of ours, kept until finish(). The first one stays.
   void fail(std::string message);
 

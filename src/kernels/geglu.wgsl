@@ -10,10 +10,7 @@
 //   numerics   f32; checked against reference/geglu.cpp
 //   cost       reads 2 * rows * dim, writes rows * dim floats
 //
-// gelu(v) = v / 2 * (1 + tanh(sqrt(2 / pi) * (v + 0.044715 * v^3))).
-// Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016).
-//
-// uses: lib/tanh.wgsl
+// uses: lib/gelu.wgsl
 
 struct Params {
   dim: u32,
@@ -34,6 +31,5 @@ fn geglu(@builtin(global_invocation_id) id: vec3u) {
   }
   let gate = gate_up[row * 2 * params.dim + i];
   let up = gate_up[row * 2 * params.dim + params.dim + i];
-  let inner = 0.7978845608 * (gate + 0.044715 * gate * gate * gate);
-  y[row * params.dim + i] = 0.5 * gate * (1.0 + safe_tanh(inner)) * up;
+  y[row * params.dim + i] = gelu(gate) * up;
 }

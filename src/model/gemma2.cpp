@@ -17,6 +17,10 @@ class Gemma2 final : public Model {
   using Model::Model;
   void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                const gpu::Tensor& logits) const override;
+  void decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+              const gpu::Tensor& logits) const override {
+    decode_dense(enc, batch, kv, logits, ops::Gate::gelu);
+  }
 };
 
 void Gemma2::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,

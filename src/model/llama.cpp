@@ -19,6 +19,10 @@ class Llama final : public Model {
   using Model::Model;
   void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                const gpu::Tensor& logits) const override;
+  void decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+              const gpu::Tensor& logits) const override {
+    decode_dense(enc, batch, kv, logits, ops::Gate::silu);
+  }
 };
 
 void Llama::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,

@@ -87,10 +87,15 @@ std::vector<Scratch> scratch_of(const formats::Config& c, uint32_t max_tokens) {
 Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpoint,
                          formats::Naming naming, const formats::Config& config,
                          WeightStorage storage, uint32_t context, uint32_t max_tokens,
-                         const OnBytes& on_bytes) {
+                         const DecodeOptions& decode, const OnBytes& on_bytes) {
   Parts parts{.config = config, .heads = {config.n_heads, config.n_kv_heads, config.head_dim}};
   TRY(parts.weights, load_weights(device, checkpoint, naming, config, storage, on_bytes));
   TRY(parts.activations, Activations::create(device, config, max_tokens));
+  parts.decode_options = decode;
+  parts.decode_options.fused = decode.fused && can_fuse(config, context, device.adapter().limits);
+  if (parts.decode_options.fused) {
+    TRY(parts.decode_buffers, DecodeBuffers::create(device, config, context));
+  }
   TRY(parts.cos_sin, make_cos_sin(device, config.rope, context));
   if (config.local_rope) {
     TRY(parts.local_cos_sin, make_cos_sin(device, *config.local_rope, context));
@@ -150,18 +155,21 @@ void Model::kv_append(gpu::Encoder& enc, const Activations& a, const Batch& batc
   }
 }
 
+gpu::Tensor Model::on_device(gpu::Encoder& enc, const kv_cache::KvCache& kv,
+                             const kv_cache::Slab& slab, uint32_t il) const {
+  if (!slab.is_on_host[il]) return slab.layers[il];
+  gpu::Tensor staged = kv.staging_for(slab);
+  enc.copy(slab.layers[il], staged);
+  return staged;
+}
+
 void Model::attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
                       const kv_cache::KvCache& kv, uint32_t il) const {
   const ops::Scores how = scores(il);
   const auto seen = kv.slabs_seen(batch.first_position(), batch.n_keys, how.window);
   for (const kv_cache::Slab& slab : seen) {
-    gpu::Tensor keys_and_values = slab.layers[il];
-    if (slab.is_on_host[il]) {
-      keys_and_values = kv.staging_for(slab);
-      enc.copy(slab.layers[il], keys_and_values);
-    }
-    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), keys_and_values, a.softmax, a.attn,
-                   heads(), how, batch.n_keys,
+    ops::attention(enc, a.qkv, batch.positions, kv.page_table(), on_device(enc, kv, slab, il),
+                   a.softmax, a.attn, heads(), how, batch.n_keys,
                    {.first = slab.first,
                     .end = slab.end,
                     .is_first = &slab == &seen.front(),
@@ -186,7 +194,8 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const formats::Checkpoint& checkpoint,
                                           formats::Naming naming, const formats::Config& config,
                                           WeightStorage storage, uint32_t context,
-                                          uint32_t max_tokens, const OnBytes& on_bytes) {
+                                          uint32_t max_tokens, const DecodeOptions& decode,
+                                          const OnBytes& on_bytes) {
   CHECK_OK(check_dimensions(config));
   static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
       {"llama", make_llama},   {"mistral", make_llama},     {"phi3", make_llama},
@@ -194,8 +203,8 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
       {"gemma2", make_gemma2}, {"gemma3_text", make_gemma3}};
   for (const auto& [architecture, make] : kFamilies) {
     if (architecture != config.architecture) continue;
-    TRY(Parts parts,
-        load_parts(device, checkpoint, naming, config, storage, context, max_tokens, on_bytes));
+    TRY(Parts parts, load_parts(device, checkpoint, naming, config, storage, context, max_tokens,
+                                decode, on_bytes));
     return make(std::move(parts));
   }
   return fail(ErrorCode::unsupported, "model: architecture '{}' has no forward pass",

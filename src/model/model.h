@@ -6,9 +6,11 @@
 #include "formats/config.h"
 #include "gpu/encoder.h"
 #include "kv_cache/kv_cache.h"
+#include "model/decode.h"
 #include "model/weights.h"
 #include "ops/attention.h"
 #include "ops/heads.h"
+#include "ops/project.h"
 
 #include <cstdint>
 #include <memory>
@@ -60,6 +62,8 @@ struct Parts {
   gpu::Tensor cos_sin;        // [context, rope_dim / 2, 2]: every rotation that a position needs
   gpu::Tensor local_cos_sin;  // the same for layers with a window, where the config has two ropes
   ops::Heads heads;
+  DecodeOptions decode_options;
+  DecodeBuffers decode_buffers;
 };
 
 class Model {
@@ -67,13 +71,22 @@ class Model {
   explicit Model(Parts parts) : parts_(std::move(parts)) {}
   virtual ~Model() = default;
 
-  /// Records one forward pass. `logits` is [1, vocab_size] for the last row or [n_tokens,
-  /// vocab_size] for all of them.
+  /// Records a step: fused if it is one row and the plan says so, else plain.
+  void record(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+              const gpu::Tensor& logits) const;
+
+  /// The plain plan: one forward pass, a dispatch for each operation. `logits` is [1, vocab_size]
+  /// for the last row or [n_tokens, vocab_size] for all of them.
   virtual void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                        const gpu::Tensor& logits) const = 0;
 
+  /// The fused plan: the same for one row, in few dispatches.
+  virtual void decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+                      const gpu::Tensor& logits) const = 0;
+
   const Weights& weights() const { return parts_.weights; }
   uint32_t max_tokens() const { return parts_.activations.max_tokens(); }
+  const DecodeOptions& decode_options() const { return parts_.decode_options; }
 
  protected:
   const formats::Config& config() const { return parts_.config; }
@@ -91,19 +104,48 @@ class Model {
   /// ops::attention over the slabs of layer `il` that the batch sees, one after the other.
   void attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
                  const kv_cache::KvCache& kv, uint32_t il) const;
+  /// Layer `il` of a slab where kernels can bind it: its own, or a copy of what lies on the host.
+  gpu::Tensor on_device(gpu::Encoder& enc, const kv_cache::KvCache& kv, const kv_cache::Slab& slab,
+                        uint32_t il) const;
   /// The end of every pass: output norm and output matrix, for the rows that `logits` has room for.
   void output(gpu::Encoder& enc, const Activations& a, const gpu::Tensor& logits) const;
+
+  // Of the fused plan (model/decode.cpp):
+
+  /// decode() of a family without experts. What a layer lacks (a bias, norms of heads, norms of
+  /// what is added) its weights lack.
+  void decode_dense(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+                    const gpu::Tensor& logits, ops::Gate gate) const;
+  /// An input in the form that `weight` reads fastest.
+  ops::Input input_to(const ops::Matrix& weight, const gpu::Tensor& words) const;
+  /// From a layer's normed input to the input of attn_output.
+  ops::Input decode_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                              const kv_cache::KvCache& kv, uint32_t il,
+                              const ops::Input& input) const;
+  /// x += post_norm(weight . input), then next from x and the norm to come. `stage` names the
+  /// product.
+  void add_product(gpu::Encoder& enc, const Activations& a, const ops::Input& input,
+                   const ops::Matrix& weight, const gpu::Tensor& post, const gpu::Tensor& gamma,
+                   std::string_view stage, ops::Input& next) const;
+  /// From a layer's second normed input to the input of ffn_down.
+  ops::Input gated(gpu::Encoder& enc, const Activations& a, const ops::Input& input,
+                   const Weights::Layer& w, ops::Gate gate) const;
+  void decode_output(gpu::Encoder& enc, const Activations& a, const ops::Input& input,
+                     const gpu::Tensor& logits) const;
+  const DecodeBuffers& decode_buffers() const { return parts_.decode_buffers; }
 
  private:
   Parts parts_;
 };
 
 /// The model of the config's family, on the device. Refuses a config that the kernels cannot run,
-/// and weights as load_weights does. `context` is the number of positions that will be used.
+/// and weights as load_weights does. `context` is the number of positions that will be
+/// used. A plan that cannot be fused is plain.
 Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const formats::Checkpoint& checkpoint,
                                           formats::Naming naming, const formats::Config& config,
                                           WeightStorage storage, uint32_t context,
-                                          uint32_t max_tokens, const OnBytes& on_bytes);
+                                          uint32_t max_tokens, const DecodeOptions& decode,
+                                          const OnBytes& on_bytes);
 
 }  // namespace handloom::model

@@ -16,6 +16,10 @@ class Qwen2 final : public Model {
   using Model::Model;
   void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                const gpu::Tensor& logits) const override;
+  void decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+              const gpu::Tensor& logits) const override {
+    decode_dense(enc, batch, kv, logits, ops::Gate::silu);
+  }
 };
 
 void Qwen2::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,

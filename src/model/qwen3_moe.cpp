@@ -5,6 +5,7 @@
 #include "ops/embed.h"
 #include "ops/experts.h"
 #include "ops/matmul.h"
+#include "ops/prepare_input.h"
 #include "ops/qk_norm.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -18,7 +19,23 @@ class Qwen3Moe final : public Model {
   using Model::Model;
   void forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                const gpu::Tensor& logits) const override;
+  void decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+              const gpu::Tensor& logits) const override;
+
+ private:
+  /// x += sum over the chosen experts of share * down(silu(gate(x)) * up(x)); a.proj holds the sum.
+  void experts(gpu::Encoder& enc, const Activations& a, const Weights::Layer& w) const;
 };
+
+void Qwen3Moe::experts(gpu::Encoder& enc, const Activations& a, const Weights::Layer& w) const {
+  ops::rms_norm(enc, a.x, w.ffn_norm, a.norm, config().norm_eps);
+  ops::matmul(enc, a.norm, w.router, a.router);
+  ops::route_experts(enc, a.router, a.expert_ids, a.shares, config().normalise_experts);
+  ops::matmul_experts(enc, a.norm, a.expert_ids, w.experts_gate_up, a.gate_up);
+  ops::swiglu(enc, a.gate_up, a.ffn);
+  ops::matmul_experts(enc, a.ffn, a.expert_ids, w.experts_down, a.expert_out);
+  ops::combine_experts(enc, a.expert_out, a.shares, a.proj);
+}
 
 void Qwen3Moe::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                        const gpu::Tensor& logits) const {
@@ -41,19 +58,44 @@ void Qwen3Moe::forward(gpu::Encoder& enc, const Batch& batch, const kv_cache::Kv
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::add(enc, a.proj, a.x);
 
-    // Feed-forward: x += sum over the chosen experts of share * down(silu(gate(x)) * up(x))
-    ops::rms_norm(enc, a.x, w.ffn_norm, a.norm, eps);
-    ops::matmul(enc, a.norm, w.router, a.router);
-    ops::route_experts(enc, a.router, a.expert_ids, a.shares, config().normalise_experts);
-    ops::matmul_experts(enc, a.norm, a.expert_ids, w.experts_gate_up, a.gate_up);
-    ops::swiglu(enc, a.gate_up, a.ffn);
-    ops::matmul_experts(enc, a.ffn, a.expert_ids, w.experts_down, a.expert_out);
-    ops::combine_experts(enc, a.expert_out, a.shares, a.proj);
+    // Feed-forward: x += the chosen experts' sum
+    experts(enc, a, w);
     enc.stage(fmt::format("layers.{}.mlp", il), a.proj);
     ops::add(enc, a.proj, a.x);
   }
   output(enc, a, logits);
   enc.stage("logits", logits);
+}
+
+void Qwen3Moe::decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
+                      const gpu::Tensor& logits) const {
+  const Activations a = activations(1);
+  const std::vector<Weights::Layer>& layers = weights().layers;
+  const gpu::Tensor& words = decode_buffers().model_input;
+
+  ops::embed(enc, batch.token_ids, weights().token_embd, a.x);
+  ops::Input next = input_to(layers[0].attn_qkv, words);
+  ops::prepare_input(enc, layers[0].attn_norm, a.x, next);
+  for (uint32_t il = 0; il < config().n_layers; ++il) {
+    const Weights::Layer& w = layers[il];
+    enc.stage(fmt::format("hidden.{}", il), a.x);
+
+    // Attention: x += attn_output(attention(q, K, V))
+    const ops::Input attended = decode_attention(enc, a, batch, kv, il, next);
+    ops::project(enc, attended, w.attn_output, {}, a.proj, config().norm_eps);
+    enc.stage(fmt::format("layers.{}.attn", il), a.proj);
+    ops::add(enc, a.proj, a.x);
+
+    // Feed-forward: x += the chosen experts' sum
+    experts(enc, a, w);
+    enc.stage(fmt::format("layers.{}.mlp", il), a.proj);
+    const bool is_last = il + 1 == config().n_layers;
+    next = input_to(is_last ? weights().output : layers[il + 1].attn_qkv, words);
+    ops::add_and_prepare_input(enc, a.proj, {},
+                               is_last ? weights().output_norm : layers[il + 1].attn_norm, a.x,
+                               next, config().norm_eps);
+  }
+  decode_output(enc, a, next, logits);
 }
 
 }  // namespace

@@ -46,10 +46,7 @@ void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
   if (!check_shape(enc, "attention", "qkv", qkv, {rows, heads.row_dim()})) return;
   if (!check_shape(enc, "attention", "softmax", softmax, {rows, heads.n_heads, 2})) return;
   if (!check_shape(enc, "attention", "y", y, {rows, heads.n_heads * heads.head_dim})) return;
-  if (!check_shape(enc, "attention", "kv", kv,
-                   {kv.dim(0), 2 * heads.n_kv_heads, 16, kv_row_dim(kv.dtype, heads.head_dim)})) {
-    return;
-  }
+  if (!check_kv_shape(enc, "attention", kv, heads)) return;
   if (!check_multiple(enc, "attention", "head_dim", heads.head_dim, 4)) return;
   if (!check_multiple(enc, "attention", "n_heads", heads.n_heads, heads.n_kv_heads)) return;
   if (!check_most(enc, "attention", "head_dim", heads.head_dim, 256)) return;

@@ -1,5 +1,7 @@
 #include "ops/check.h"
 
+#include "ops/slab_range.h"
+
 #include <algorithm>
 
 namespace handloom::ops {
@@ -40,6 +42,12 @@ bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, 
   enc.fail(fmt::format("{}: weight '{}' has {} rows, expected {}", op,
                        weight.empty() ? "" : weight.parts[0].tensor.name, n_rows, out_dim));
   return false;
+}
+
+bool check_kv_shape(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& kv,
+                    const Heads& heads) {
+  return check_shape(enc, op, "kv", kv,
+                     {kv.dim(0), 2 * heads.n_kv_heads, 16, kv_row_dim(kv.dtype, heads.head_dim)});
 }
 
 kernels::Weight weight_variant(DType dtype) {

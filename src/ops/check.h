@@ -3,6 +3,7 @@
 
 #include "gpu/encoder.h"
 #include "kernels/kernels.h"
+#include "ops/heads.h"
 #include "ops/matrix.h"
 
 #include <string_view>
@@ -21,6 +22,9 @@ bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, u
 /// False likewise, unless the parts of a weight are [.., in_dim] and add up to out_dim rows.
 bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, uint32_t out_dim,
                   uint32_t in_dim);
+/// A slab of a KV cache: [n_pages, 2 * n_kv_heads, 16, what a row takes].
+bool check_kv_shape(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& kv,
+                    const Heads& heads);
 /// The variant that reads a weight of this type.
 kernels::Weight weight_variant(DType dtype);
 

@@ -26,10 +26,7 @@ void kv_append(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
       (4 * heads.head_dim + kv_row_dim(kv.dtype, heads.head_dim) * dtype_bytes(kv.dtype));
 
   if (!check_shape(enc, "kv_append", "qkv", qkv, {rows, heads.row_dim()})) return;
-  if (!check_shape(enc, "kv_append", "kv", kv,
-                   {kv.dim(0), 2 * heads.n_kv_heads, 16, kv_row_dim(kv.dtype, heads.head_dim)})) {
-    return;
-  }
+  if (!check_kv_shape(enc, "kv_append", kv, heads)) return;
   if (!check_multiple(enc, "kv_append", "head_dim", heads.head_dim, 4)) return;
   if (!check_most(enc, "kv_append", "head_dim", heads.head_dim, 256)) return;
 

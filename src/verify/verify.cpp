@@ -29,7 +29,7 @@ using OnStage = std::function<void(const StageReport&)>;
 
 double tolerance_of(const Engine& engine) {
   const ModelInfo& model = engine.model();
-  if (model.kv_dtype == "int8") return kToleranceInt8;
+  if (model.kv_dtype == "int8" || model.matvec == "int8") return kToleranceInt8;
   const bool is_f16 = model.kv_dtype == "f16" || model.precision == Precision::f16;
   return is_f16 ? kToleranceF16 : kToleranceF32;
 }

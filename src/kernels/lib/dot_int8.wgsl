@@ -1,0 +1,55 @@
+// Dot products of weight rows with an input in 8 bits (lib/store_input.wgsl): whole numbers, a scale
+// for eight of them. A lane takes 32 values at a time: then it reads 16 bytes of 4-bit codes, and its
+// neighbour the next 16. The kernel declares input: array<vec4u> and params.in_dim4.
+// uses: lib/int8_{weight}.wgsl
+
+alias weight_word = vec4u;
+
+// 32 values: two words for each eight of them, and what scales those.
+struct Chunk {
+  low: vec4u,    // of values 0 to 15
+  high: vec4u,   // of values 16 to 31
+  scales: vec4f,
+}
+
+fn n_chunks() -> u32 {
+  return params.in_dim4 / 8;
+}
+
+fn chunk_at(c: u32) -> Chunk {
+  let n = n_chunks();
+  return Chunk(input[c], input[n + c], bitcast<vec4f>(input[2 * n + c]));
+}
+
+// The sum of each eight values of a chunk, scaled.
+fn chunk_sums(c: u32) -> vec4f {
+  return bitcast<vec4f>(input[3 * n_chunks() + c]);
+}
+
+// Words before the sums of squares.
+fn input_words() -> u32 {
+  return 16 * n_chunks();
+}
+
+// A word of a plane that begins at word `at`.
+fn word_at(at: u32) -> u32 {
+  return weight[at / 4][at % 4];
+}
+
+fn row_dot(row: u32, first: u32, stride: u32) -> f32 {
+  var sum = 0.0;
+  for (var c = first; c < n_chunks(); c += stride) {
+    sum += dot32(row, c, chunk_at(c));
+  }
+  return sum;
+}
+
+// The same for two rows, which share what is read of the input.
+fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
+  var sums = vec2f();
+  for (var c = first; c < n_chunks(); c += stride) {
+    let x = chunk_at(c);
+    sums += vec2f(dot32(rows.x, c, x), dot32(rows.y, c, x));
+  }
+  return sums;
+}

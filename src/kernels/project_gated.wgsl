@@ -1,0 +1,80 @@
+// project_gated: next[n] = act(scale * input . weight[n,:]) * (scale * input . weight[dim + n,:])
+//
+//   binding  name    type         shape                access
+//   0        input   vec4u        [in_dim]             read     as lib/store_input.wgsl leaves it
+//   1        weight  weight_word  [2 * dim, in_dim]    read     gate, then up
+//   2        next    u32          [dim]                write    as lib/store_input.wgsl leaves it
+//   3        params  Params                            uniform
+//
+//   dispatch   (ceil(dim / outputs_per_workgroup), 1, 1): each team computes one output after the
+//              other; a team is a subgroup, or the workgroup without subgroups
+//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), dim and outputs_per_workgroup multiples of 8,
+//              workgroup_size a power of two
+//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
+//              reference/matmul.cpp
+//   cost       reads every weight once: bandwidth-bound
+//
+// act is silu, v / (1 + exp(-v)), or gelu in its tanh form (geglu.wgsl); scale is that of the input's
+// RMSNorm, 1 without one (lib/input_scale.wgsl).
+//
+// variants: act = f32 | int8
+// variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
+// variants: reduce = tree | subgroup
+// only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// uses: lib/dot_{act}.wgsl
+// uses: lib/input_scale.wgsl
+// uses: lib/store_input.wgsl
+// uses: lib/gelu.wgsl
+// uses: lib/team_{reduce}.wgsl
+
+struct Params {
+  next_dim: u32,     // dim
+  in_dim4: u32,      // in_dim / 4
+  n_sums: u32,       // sums of squares behind the input; 0: no norm
+  eps: f32,
+  is_gelu: u32,
+  next_format: u32,
+  scales_at: u32,    // where the planes of a quantised weight begin, in words
+  supers_at: u32,
+  high_at: u32,
+  group4: u32,       // values that share a scale, / 4
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4u>;
+@group(0) @binding(1) var<storage, read> weight: array<weight_word>;
+@group(0) @binding(2) var<storage, read_write> next: array<u32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+override workgroup_size: u32 = 64;
+override outputs_per_workgroup: u32 = 16;
+
+var<workgroup> products: array<f32, outputs_per_workgroup>;
+
+@compute @workgroup_size(workgroup_size)
+fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first_output = group.x * outputs_per_workgroup;
+  let scale = input_scale(lane);
+
+  // Every team runs the same number of rounds, so that a team may hold a barrier.
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
+    let mine = round + team_index(lane);
+    let output = first_output + mine;
+    var sums = vec2f();
+    if (mine < outputs_per_workgroup && output < params.next_dim) {
+      sums = row_dot2(vec2u(output, params.next_dim + output), team_lane(lane), team_size());
+    }
+    let gate = scale * team_sum(sums.x, lane);
+    let up = scale * team_sum(sums.y, lane);
+    if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
+      products[mine] = select(gate / (1.0 + exp(-gate)), gelu(gate), params.is_gelu == 1) * up;
+    }
+  }
+  workgroupBarrier();
+
+  let i = 8 * lane;
+  if (i < outputs_per_workgroup && first_output + i < params.next_dim) {
+    store8(first_output / 8 + lane,
+           vec4f(products[i], products[i + 1], products[i + 2], products[i + 3]),
+           vec4f(products[i + 4], products[i + 5], products[i + 6], products[i + 7]));
+  }
+}

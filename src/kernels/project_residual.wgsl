@@ -1,0 +1,105 @@
+// project_residual: x[n] += sum over k of input[k] * weight[n,k]; next[n] = x[n] * gamma[n]
+//
+//   binding  name    type         shape              access
+//   0        input   vec4u        [in_dim]           read        as lib/store_input.wgsl leaves it
+//   1        weight  weight_word  [out_dim, in_dim]  read        rows first_output.. of the whole weight
+//   2        gamma   f32          [next_dim]         read        the weight of the norm to come
+//   3        x       f32          [next_dim]         read_write
+//   4        next    u32          [next_dim]         write       as lib/store_input.wgsl leaves it
+//   5        params  Params                          uniform
+//
+//   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): each team computes one output after the
+//              other; a team is a subgroup, or the workgroup without subgroups
+//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), out_dim, first_output and outputs_per_workgroup
+//              multiples of 8, workgroup_size a power of two, at least outputs_per_workgroup
+//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
+//              reference/matmul.cpp
+//   cost       reads every weight once: bandwidth-bound
+//
+// Ends with what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for
+// each eight values, from which the reader takes the factor that all of them lack.
+//
+// variants: act = f32 | int8
+// variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
+// variants: reduce = tree | subgroup
+// only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// uses: lib/dot_{act}.wgsl
+// uses: lib/store_input.wgsl
+// uses: lib/team_{reduce}.wgsl
+
+struct Params {
+  out_dim: u32,       // rows of this part of the weight
+  in_dim4: u32,       // in_dim / 4
+  first_output: u32,  // those of the parts before
+  next_dim: u32,      // outputs of the whole weight
+  next_format: u32,
+  scales_at: u32,     // where the planes of a quantised weight begin, in words
+  supers_at: u32,
+  high_at: u32,
+  group4: u32,        // values that share a scale, / 4
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4u>;
+@group(0) @binding(1) var<storage, read> weight: array<weight_word>;
+@group(0) @binding(2) var<storage, read> gamma: array<f32>;
+@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(4) var<storage, read_write> next: array<u32>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+override workgroup_size: u32 = 64;
+override outputs_per_workgroup: u32 = 16;
+
+var<workgroup> sums: array<f32, outputs_per_workgroup>;
+var<workgroup> summed: array<f32, outputs_per_workgroup>;  // x after the sum
+
+@compute @workgroup_size(workgroup_size)
+fn project_residual(@builtin(workgroup_id) group: vec3u,
+                    @builtin(local_invocation_index) lane: u32) {
+  let first_output = group.x * outputs_per_workgroup;
+
+  // For later, so that they are here by then.
+  let n = params.first_output + first_output + lane;
+  let is_mine = lane < outputs_per_workgroup && first_output + lane < params.out_dim;
+  var x_before = 0.0;
+  var gamma_here = 0.0;
+  if (is_mine) {
+    x_before = x[n];
+    gamma_here = gamma[n];
+  }
+
+  // Every team runs the same number of rounds, so that a team may hold a barrier.
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
+    let mine = round + team_index(lane);
+    let output = first_output + mine;
+    var sum = 0.0;
+    if (mine < outputs_per_workgroup && output < params.out_dim) {
+      sum = row_dot(output, team_lane(lane), team_size());
+    }
+    let total = team_sum(sum, lane);
+    if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
+      sums[mine] = total;
+    }
+  }
+  workgroupBarrier();
+
+  let x_here = x_before + sums[min(lane, outputs_per_workgroup - 1)];
+  if (is_mine) {
+    x[n] = x_here;
+  }
+  workgroupBarrier();
+  if (lane < outputs_per_workgroup) {
+    summed[lane] = x_here;
+    sums[lane] = x_here * gamma_here;
+  }
+  workgroupBarrier();
+
+  if (8 * lane < outputs_per_workgroup && first_output + 8 * lane < params.out_dim) {
+    let i = 8 * lane;
+    let a = vec4f(summed[i], summed[i + 1], summed[i + 2], summed[i + 3]);
+    let b = vec4f(summed[i + 4], summed[i + 5], summed[i + 6], summed[i + 7]);
+    let block = (params.first_output + first_output) / 8 + lane;
+    store_squares(block, dot(a, a) + dot(b, b));
+    store8(block, vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]),
+           vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]));
+  }
+}

@@ -1,0 +1,93 @@
+#include "ops/attention_split.h"
+
+#include "ops/check.h"
+
+#include <algorithm>
+
+namespace handloom::ops {
+namespace {
+
+uint32_t first_seen(const Scores& scores, uint32_t n_keys) {
+  return scores.window > 0 && n_keys > scores.window ? n_keys - scores.window : 0;
+}
+
+bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads) {
+  const uint32_t n = spans.softmax.dim(0);
+  return check_shape(enc, op, "softmax", spans.softmax, {n, heads.n_heads, 2}) &&
+         check_shape(enc, op, "values", spans.values, {n, heads.n_heads, heads.head_dim});
+}
+
+/// Query heads that a workgroup takes at once: as many as share a KV head, up to four.
+uint32_t heads_per_pass(uint32_t q_per_kv) { return q_per_kv >= 3 ? 4 : q_per_kv; }
+
+/// Four lanes share a key on a GPU; a software adapter has no lanes to share.
+uint32_t workgroup_for(const gpu::Encoder& enc) {
+  return enc.device().adapter().kind == AdapterKind::software ? 64 : 256;
+}
+
+}  // namespace
+
+void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
+                     const gpu::Tensor& page_table, const gpu::Tensor& kv, const Spans& spans,
+                     const Heads& heads, const Scores& scores, uint32_t n_keys, uint32_t first,
+                     uint32_t end) {
+  if (!check_shape(enc, "attention_split", "qkv", qkv, {1, heads.row_dim()})) return;
+  if (!check_spans(enc, "attention_split", spans, heads)) return;
+  if (!check_kv_shape(enc, "attention_split", kv, heads)) return;
+  if (!check_multiple(enc, "attention_split", "head_dim", heads.head_dim, 4)) return;
+  if (!check_most(enc, "attention_split", "head_dim", heads.head_dim, 256)) return;
+  if (!check_multiple(enc, "attention_split", "n_heads", heads.n_heads, heads.n_kv_heads)) return;
+  if (!check_multiple(enc, "attention_split", "first", first, kSpan)) return;
+  if (!check_most(enc, "attention_split", "the slab's end", ceil_div(end, kSpan),
+                  spans.softmax.dim(0))) {
+    return;
+  }
+
+  const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
+  const uint32_t per_pass = heads_per_pass(q_per_kv);
+  const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
+  const uint32_t seen_to = std::min(n_keys, end);
+  const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
+  enc.dispatch({
+      .kernel = kernels::attention_split(kv_variant(kv), reduce_variant(enc)),
+      .bindings = {qkv, positions, page_table, kv, spans.softmax, spans.values},
+      .params = kernels::AttentionSplitParams{.n_heads = heads.n_heads,
+                                              .n_kv_heads = heads.n_kv_heads,
+                                              .head_dim4 = heads.head_dim / 4,
+                                              .scale = scores.scale,
+                                              .window = scores.window,
+                                              .softcap = scores.softcap,
+                                              .first = first},
+      .constants = {{"workgroup_size", static_cast<double>(workgroup_for(enc))},
+                    {"heads_per_pass", static_cast<double>(per_pass)}},
+      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), ceil_div(end - first, kSpan),
+                     1},
+      .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
+  });
+}
+
+void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Spans& spans,
+                       const Heads& heads, const Scores& scores, uint32_t n_keys, Input& next) {
+  const uint32_t dim = heads.n_heads * heads.head_dim;
+  if (!check_spans(enc, "attention_combine", spans, heads)) return;
+  if (!check_multiple(enc, "attention_combine", "head_dim", heads.head_dim, 8)) return;
+  if (next.dim != dim) {
+    return enc.fail(
+        fmt::format("attention_combine: next has {} values, expected {}", next.dim, dim));
+  }
+  const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
+  enc.dispatch({
+      .kernel = kernels::attention_combine(reduce_variant(enc)),
+      .bindings = {positions, spans.softmax, spans.values, next.words},
+      .params = kernels::AttentionCombineParams{.n_heads = heads.n_heads,
+                                                .head_dim4 = heads.head_dim / 4,
+                                                .window = scores.window,
+                                                .next_dim = dim,
+                                                .next_format = static_cast<uint32_t>(next.format)},
+      .workgroups = {heads.n_heads, 1, 1},
+      .bytes = uint64_t{4} * n_spans * heads.n_heads * (heads.head_dim + 2) + 4 * dim,
+  });
+  next.n_sums = 0;
+}
+
+}  // namespace handloom::ops

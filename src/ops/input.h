@@ -1,0 +1,32 @@
+// Input: a vector on its way to a matrix, written by one dispatch of the fused plan the way the
+// next one reads it (kernels/lib/store_input.wgsl).
+#pragma once
+
+#include "gpu/tensor.h"
+#include "ops/matrix.h"
+
+#include <cstdint>
+
+namespace handloom::ops {
+
+/// How the values lie. The numbers are those of kernels/lib/store_input.wgsl.
+enum class InputFormat : uint32_t {
+  f32 = 0,
+  int8_for_nibbles = 1,  // 8 bits and a scale for eight values, for weights with 4-bit codes
+  int8_for_bytes = 2,    // the same, for weights with codes of a byte
+};
+
+struct Input {
+  gpu::Tensor words;  // u32 [input_words(dim)]
+  uint32_t dim = 0;
+  InputFormat format = InputFormat::f32;
+  uint32_t n_sums = 0;  // sums of squares behind the values; 0: the reader applies no norm
+};
+
+/// Words that an input of `dim` values takes in any format, its sums of squares included.
+constexpr uint32_t input_words(uint32_t dim) { return dim + (dim + 7) / 8 + 4; }
+
+/// The format with 8 bits that a matrix can read, or f32 if none.
+InputFormat int8_format_for(const Matrix& weight);
+
+}  // namespace handloom::ops

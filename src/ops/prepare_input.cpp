@@ -1,0 +1,54 @@
+#include "ops/prepare_input.h"
+
+#include "ops/check.h"
+
+namespace handloom::ops {
+namespace {
+
+/// `spare` is bound where the kernel will not read: any tensor that is not written.
+void dispatch(gpu::Encoder& enc, const gpu::Tensor& spare, const gpu::Tensor& p,
+              const gpu::Tensor& post, const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next,
+              float eps) {
+  const uint32_t dim = next.dim;
+  const bool is_int8 = next.format != InputFormat::f32;
+  if (!check_shape(enc, "prepare_input", "x", x, {1, dim})) return;
+  if (!check_multiple(enc, "prepare_input", "dim", dim, is_int8 ? 32 : 8)) return;
+  for (const gpu::Tensor* norm : {&post, &gamma}) {
+    if (norm->buffer && !check_shape(enc, "prepare_input", "norm", *norm, {dim})) return;
+  }
+  if (p.buffer && !check_shape(enc, "prepare_input", "p", p, {1, dim})) return;
+
+  enc.dispatch({
+      .kernel = kernels::prepare_input(reduce_variant(enc)),
+      .bindings = {p.buffer ? p : spare, post.buffer ? post : spare, gamma.buffer ? gamma : spare,
+                   x, next.words},
+      .params = kernels::PrepareInputParams{.next_dim = dim,
+                                            .next_format = static_cast<uint32_t>(next.format),
+                                            .adds = p.buffer != nullptr,
+                                            .norms = post.buffer != nullptr,
+                                            .has_gamma = gamma.buffer != nullptr,
+                                            .eps = eps},
+      .workgroups = {1, 1, 1},
+      .bytes = uint64_t{16} * dim,
+  });
+}
+
+}  // namespace
+
+void prepare_input(gpu::Encoder& enc, const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next) {
+  dispatch(enc, gamma, {}, {}, gamma, x, next, 0);
+  next.n_sums = 1;
+}
+
+void add_and_prepare_input(gpu::Encoder& enc, const gpu::Tensor& p, const gpu::Tensor& post,
+                           const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next, float eps) {
+  dispatch(enc, p, p, post, gamma, x, next, eps);
+  next.n_sums = 1;
+}
+
+void store_input(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& spare, Input& next) {
+  dispatch(enc, spare, {}, {}, {}, x, next, 0);
+  next.n_sums = 0;
+}
+
+}  // namespace handloom::ops

@@ -1,0 +1,174 @@
+#include "ops/project.h"
+
+#include "ops/check.h"
+
+#include <algorithm>
+
+namespace handloom::ops {
+namespace {
+
+constexpr uint32_t kBlock = 8;  // values that are stored together: kernels/lib/store_input.wgsl
+
+/// How the workgroups of these kernels are cut.
+struct Cut {
+  uint32_t workgroup = 64;
+  uint32_t outputs = 16;
+
+  std::vector<gpu::Constant> constants() const {
+    return {{"workgroup_size", static_cast<double>(workgroup)},
+            {"outputs_per_workgroup", static_cast<double>(outputs)}};
+  }
+};
+
+/// On a GPU eight teams with an output each: all outputs are under way at once. On a software
+/// adapter a workgroup costs more than it brings, so there are fewer.
+Cut cut_for(const gpu::Encoder& enc) {
+  const AdapterInfo& adapter = enc.device().adapter();
+  if (adapter.kind == AdapterKind::software) return {};
+  if (!enc.features().subgroups) return {.workgroup = 64, .outputs = kBlock};
+  const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
+  return {.workgroup = std::min(kBlock * team, 256u), .outputs = kBlock};
+}
+
+kernels::Act act_variant(InputFormat format) {
+  return format == InputFormat::f32 ? kernels::Act::f32 : kernels::Act::int8;
+}
+
+uint64_t input_bytes(const Input& input) {
+  return input.format == InputFormat::f32 ? uint64_t{4} * input.dim : uint64_t{2} * input.dim;
+}
+
+bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
+  const bool is_int8 = input.format != InputFormat::f32;
+  if (!check_multiple(enc, op, "in_dim", input.dim, is_int8 ? 32 : kBlock)) return false;
+  if (!is_int8 || int8_format_for(weight) == input.format) return true;
+  enc.fail(fmt::format("{}: the input is in 8 bits, which weight '{}' cannot read", op,
+                       weight.parts[0].tensor.name));
+  return false;
+}
+
+}  // namespace
+
+InputFormat int8_format_for(const Matrix& weight) {
+  InputFormat common = InputFormat::f32;
+  for (const Matrix::Part& part : weight.parts) {
+    InputFormat format = InputFormat::f32;
+    switch (part.tensor.dtype) {
+      case DType::q4_0:
+      case DType::q4_k:
+      case DType::q6_k:
+      case DType::mlc_q4: format = InputFormat::int8_for_nibbles; break;
+      case DType::q8_0: format = InputFormat::int8_for_bytes; break;
+      default: return InputFormat::f32;
+    }
+    if (&part != &weight.parts.front() && format != common) return InputFormat::f32;
+    common = format;
+  }
+  return common;
+}
+
+void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const gpu::Tensor& bias,
+             const gpu::Tensor& y, float eps) {
+  const uint32_t out_dim = weight.out_dim();
+  if (!check_shape(enc, "project", "y", y, {1, out_dim})) return;
+  if (!check_matrix(enc, "project", weight, out_dim, input.dim)) return;
+  if (!check_input(enc, "project", input, weight)) return;
+  const bool has_bias = bias.buffer != nullptr;
+  if (has_bias && !check_shape(enc, "project", "bias", bias, {out_dim})) return;
+
+  const Cut cut = cut_for(enc);
+  for (const Matrix::Part& part : weight.parts) {
+    enc.dispatch({
+        .kernel = kernels::project(act_variant(input.format), weight_variant(part.tensor.dtype),
+                                   reduce_variant(enc)),
+        .bindings = {input.words, part.tensor, has_bias ? bias : input.words, y},
+        .params = with_planes(kernels::ProjectParams{.out_dim = part.n_rows(),
+                                                     .in_dim4 = input.dim / 4,
+                                                     .first_output = part.first_row,
+                                                     .has_bias = has_bias,
+                                                     .n_sums = input.n_sums,
+                                                     .eps = eps},
+                              part),
+        .constants = cut.constants(),
+        .workgroups = {ceil_div(part.n_rows(), cut.outputs), 1, 1},
+        .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
+    });
+  }
+}
+
+bool can_project_residual(const Matrix& weight) {
+  return std::all_of(weight.parts.begin(), weight.parts.end(), [](const Matrix::Part& part) {
+    return part.first_row % kBlock == 0 && part.n_rows() % kBlock == 0;
+  });
+}
+
+void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weight,
+                      const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next) {
+  const uint32_t dim = weight.out_dim();
+  if (!check_shape(enc, "project_residual", "x", x, {1, dim})) return;
+  if (!check_shape(enc, "project_residual", "gamma", gamma, {dim})) return;
+  if (!check_matrix(enc, "project_residual", weight, dim, input.dim)) return;
+  if (!check_input(enc, "project_residual", input, weight)) return;
+  if (!can_project_residual(weight) || next.dim != dim) {
+    return enc.fail(
+        fmt::format("project_residual: weight '{}' is cut within eight rows, or the next "
+                    "input has not {} values",
+                    weight.parts[0].tensor.name, dim));
+  }
+
+  const Cut cut = cut_for(enc);
+  for (const Matrix::Part& part : weight.parts) {
+    enc.dispatch({
+        .kernel = kernels::project_residual(act_variant(input.format),
+                                            weight_variant(part.tensor.dtype), reduce_variant(enc)),
+        .bindings = {input.words, part.tensor, gamma, x, next.words},
+        .params = with_planes(
+            kernels::ProjectResidualParams{.out_dim = part.n_rows(),
+                                           .in_dim4 = input.dim / 4,
+                                           .first_output = part.first_row,
+                                           .next_dim = dim,
+                                           .next_format = static_cast<uint32_t>(next.format)},
+            part),
+        .constants = cut.constants(),
+        .workgroups = {ceil_div(part.n_rows(), cut.outputs), 1, 1},
+        .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{16} * part.n_rows(),
+    });
+  }
+  next.n_sums = dim / kBlock;
+}
+
+bool can_project_gated(const Matrix& weight) {
+  return weight.parts.size() == 1 && weight.out_dim() % (2 * kBlock) == 0;
+}
+
+void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, Gate gate,
+                   Input& next, float eps) {
+  if (!check_matrix(enc, "project_gated", weight, 2 * next.dim, input.dim)) return;
+  if (!check_input(enc, "project_gated", input, weight)) return;
+  if (!can_project_gated(weight)) {
+    return enc.fail(fmt::format("project_gated: weight '{}' is in {} parts, expected one",
+                                weight.parts[0].tensor.name, weight.parts.size()));
+  }
+
+  const Cut cut = cut_for(enc);
+  const Matrix::Part& part = weight.parts[0];
+  enc.dispatch({
+      .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),
+                                       reduce_variant(enc)),
+      .bindings = {input.words, part.tensor, next.words},
+      .params = with_planes(
+          kernels::ProjectGatedParams{.next_dim = next.dim,
+                                      .in_dim4 = input.dim / 4,
+                                      .n_sums = input.n_sums,
+                                      .eps = eps,
+                                      .is_gelu = gate == Gate::gelu,
+                                      .next_format = static_cast<uint32_t>(next.format)},
+          part),
+      .constants = cut.constants(),
+      .workgroups = {ceil_div(next.dim, cut.outputs), 1, 1},
+      .bytes = input_bytes(input) + part.tensor.bytes() + input_bytes(next),
+  });
+  next.n_sums = 0;
+}
+
+}  // namespace handloom::ops
