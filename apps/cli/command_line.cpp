@@ -70,6 +70,13 @@ void add_device_options(App& app, ModelOptions& model) {
   add_choice<KvType>(app, "--kv", model.kv,
                      {{"f32", KvType::f32}, {"f16", KvType::f16}, {"int8", KvType::int8}},
                      "of the KV cache (default: as --precision)");
+  using handloom::PlanKind;
+  add_choice<PlanKind>(app, "--plan", model.plan,
+                       {{"plain", PlanKind::plain}, {"fused", PlanKind::fused}},
+                       "of decode steps: a dispatch an operation, or several in one (default)");
+  add_choice<std::string>(app, "--matvec", model.matvec, {{"f32", "f32"}, {"int8", "int8"}},
+                          "what decode multiplies (default: what is fastest here)");
+  app.add_flag("!--no-subgroups", model.subgroups, "as if the adapter had no subgroups");
   app.add_option("--adapter", model.adapter, "index or part of a name; see handloom devices")
       ->type_name("A");
 }

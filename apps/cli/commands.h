@@ -22,6 +22,9 @@ struct ModelOptions {
   handloom::KvType kv = handloom::KvType::automatic;
   handloom::KvSpill kv_spill = handloom::KvSpill::none;
   uint64_t memory_budget = 0;  // bytes; 0: what the adapter has
+  handloom::PlanKind plan = handloom::PlanKind::automatic;
+  std::string matvec;  // empty: what is fastest here
+  bool subgroups = true;
 };
 
 /// Where the prompt comes from. At most one of text, file, messages_file and ids; none of them:

@@ -56,6 +56,9 @@ handloom::LoadOptions load_options(const ModelOptions& options) {
   load.kv = options.kv;
   load.kv_spill = options.kv_spill;
   load.memory_budget = options.memory_budget;
+  load.plan = options.plan;
+  load.matvec = options.matvec;
+  load.subgroups = options.subgroups;
   return load;
 }
 

@@ -153,6 +153,10 @@ Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
   CHECK_OK(check_slab(options.kv_slab));
   TRY(gpu::Device device, gpu::open_device(options.adapter));
 
+  Features features = device.adapter().features;
+  features.subgroups &= options.subgroups;
+  device.restrict_features(features);
+
   auto impl = std::make_unique<Engine::Impl>(
       Engine::Impl{.device = std::move(device), .config = files.config});
   const formats::Config& c = impl->config;

@@ -101,6 +101,8 @@ Device::Device(std::unique_ptr<Backend> backend)
 
 const AdapterInfo& Device::adapter() const { return state_->backend->adapter(); }
 Backend& Device::backend() { return *state_->backend; }
+const Features& Device::features() const { return state_->features; }
+void Device::restrict_features(const Features& features) { state_->features = features; }
 const MemoryUse& Device::memory() const { return state_->memory; }
 
 Result<Tensor> Device::create_tensor(std::string name, DType dtype, Shape shape, MemoryKind kind) {

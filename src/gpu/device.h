@@ -82,6 +82,10 @@ class Device {
   /// `bytes` go to the start of the tensor, or to `offset` bytes into it; a multiple of 4.
   void write(const Tensor& tensor, std::span<const std::byte> bytes, uint64_t offset = 0);
 
+  /// What ops may choose variants by: the adapter's features, or fewer.
+  const Features& features() const;
+  void restrict_features(const Features& features);
+
   /// The pipeline for a kernel under these constants, compiled on first use.
   Id pipeline(const Kernel& kernel, std::span<const Constant> constants);
 

@@ -12,7 +12,8 @@ namespace handloom::gpu {
 
 class DeviceState {
  public:
-  explicit DeviceState(std::unique_ptr<Backend> b) : backend(std::move(b)) {}
+  explicit DeviceState(std::unique_ptr<Backend> b)
+      : backend(std::move(b)), features(backend->adapter().features) {}
 
   uint64_t& used(MemoryKind kind);
   /// A readback buffer of at least `bytes`, from the pool or new.
@@ -22,6 +23,7 @@ class DeviceState {
   void drop_readback(Id buffer);
 
   std::unique_ptr<Backend> backend;
+  Features features;  // what ops may choose by
   MemoryUse memory;
   std::map<std::string, Id> pipelines;         // by kernel name and constants
   std::multimap<uint64_t, Id> idle_readbacks;  // by size

@@ -55,7 +55,7 @@ Recording::~Recording() {
 }
 
 Encoder::Encoder(Device& device, std::string label, StageTap tap)
-    : device_(device), features_(device.adapter().features), tap_(std::move(tap)) {
+    : device_(device), features_(device.features()), tap_(std::move(tap)) {
   recording_.label_ = std::move(label);
   recording_.state_ = device.state_;
 }
