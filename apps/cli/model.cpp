@@ -56,14 +56,19 @@ handloom::LoadOptions load_options(const ModelOptions& options) {
   load.kv = options.kv;
   load.kv_spill = options.kv_spill;
   load.memory_budget = options.memory_budget;
+  load.plan = options.plan;
+  load.matvec = options.matvec;
+  load.subgroups = options.subgroups;
   return load;
 }
 
-handloom::Engine load_engine(const ModelOptions& options) {
+handloom::Engine load_engine(const ModelOptions& options) { return take(try_load_engine(options)); }
+
+handloom::Result<handloom::Engine> try_load_engine(const ModelOptions& options) {
   ProgressBar bar(stderr_is_terminal());
   handloom::LoadOptions load = load_options(options);
   load.on_progress = [&](const handloom::LoadProgress& progress) { bar.update(progress); };
-  return take(handloom::Engine::load(find_model(options.folder), load));
+  return handloom::Engine::load(find_model(options.folder), load);
 }
 
 }  // namespace cli
