@@ -21,7 +21,7 @@ constexpr uint32_t kMaxU32 = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMaxU64 = std::numeric_limits<uint64_t>::max();
 
 constexpr std::string_view kCommands =
-    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect";
+    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect, bench";
 
 // Numbers are parsed here and not by CLI11, so that every error says what is expected.
 
@@ -73,10 +73,12 @@ void add_device_options(App& app, ModelOptions& model) {
   using handloom::PlanKind;
   add_choice<PlanKind>(app, "--plan", model.plan,
                        {{"plain", PlanKind::plain}, {"fused", PlanKind::fused}},
-                       "of decode steps: a dispatch an operation, or several in one (default)");
-  add_choice<std::string>(app, "--matvec", model.matvec, {{"f32", "f32"}, {"int8", "int8"}},
-                          "what decode multiplies (default: what is fastest here)");
-  app.add_flag("!--no-subgroups", model.subgroups, "as if the adapter had no subgroups");
+                       "how steps are recorded (default: fused)");
+  add_choice<std::string>(app, "--matvec", model.matvec,
+                          {{"f32", "f32"}, {"f16", "f16"}, {"int8", "int8"}},
+                          "how decode multiplies (default: what is fastest)");
+  add_choice<bool>(app, "--subgroups", model.subgroups, {{"0", false}, {"1", true}},
+                   "0: as if the adapter had none");
   app.add_option("--adapter", model.adapter, "index or part of a name; see handloom devices")
       ->type_name("A");
 }
@@ -352,6 +354,35 @@ void add_inspect(App& app, InspectCommand& inspect, Command& result) {
   added.add_flag("--json", inspect.json, "one JSON object instead of text");
 }
 
+void add_bench(App& app, BenchCommand& bench, Command& result) {
+  App& added = add_command(app, "bench", "Measures a model's speed, and checks it in the same run",
+                           bench, result,
+                           "  handloom bench --model model.gguf\n"
+                           "  handloom bench --contexts 256,4000 --profile --json before.json\n"
+                           "  handloom bench --compare before.json --ablate\n");
+  add_model_options(added, bench.model);
+  added
+      .add_option_function<std::string>(
+          "--contexts",
+          [&](const std::string& text) { bench.contexts = parse_counts("--contexts", text); },
+          "tokens held when decoding begins (default: 256,1024,4000, or what fits)")
+      ->type_name("N,N,..");
+  add_whole(added, "--prompt", bench.prompt, 1, kMaxU32,
+            "tokens of the prefill (default: 512, or half the context)");
+  add_whole(added, "--tokens", bench.tokens, 1, kMaxU32, "decoded at each context (default: 256)");
+  add_whole(added, "--repeats", bench.repeats, 1, 1000, "of every measurement (default: 5)");
+  add_whole(added, "--steps-in-flight", bench.steps_in_flight, 1, kMaxU32,
+            "submitted ahead (default: chosen)");
+  add_choice<bool>(added, "--sample", bench.sample_on_host, {{"host", true}, {"gpu", false}},
+                   "where tokens are chosen (default: gpu)");
+  added.add_option("--json", bench.json, "a file for all of it; -: to stdout, the table to stderr")
+      ->type_name("FILE");
+  added.add_option("--compare", bench.compare, "an earlier --json: the ratio of each figure")
+      ->type_name("FILE");
+  added.add_flag("--profile", bench.profile, "GPU time by kernel, of a decode step and a prefill");
+  added.add_flag("--ablate", bench.ablate, "the same with one choice changed at a time");
+}
+
 /// "run ", or nothing if no command was recognised.
 std::string used_command(const App& app) {
   const auto used = app.get_subcommands();
@@ -405,6 +436,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   TokenizeCommand tokenize;
   QuantizeCommand quantize;
   InspectCommand inspect;
+  BenchCommand bench;
   add_run(app, run, result);
   add_chat(app, chat, result);
   add_devices(app, devices, result);
@@ -414,6 +446,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   add_tokenize(app, tokenize, result);
   add_quantize(app, quantize, result);
   add_inspect(app, inspect, result);
+  add_bench(app, bench, result);
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11's order

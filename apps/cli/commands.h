@@ -23,8 +23,8 @@ struct ModelOptions {
   handloom::KvSpill kv_spill = handloom::KvSpill::none;
   uint64_t memory_budget = 0;  // bytes; 0: what the adapter has
   handloom::PlanKind plan = handloom::PlanKind::automatic;
-  std::string matvec;  // empty: what is fastest here
-  bool subgroups = true;
+  std::string matvec;     // "f32", "f16" or "int8"; empty: what is fastest
+  bool subgroups = true;  // use them where the adapter has them
 };
 
 /// Where the prompt comes from. At most one of text, file, messages_file and ids; none of them:
@@ -115,6 +115,20 @@ struct InspectCommand {
   bool json = false;
 };
 
+struct BenchCommand {
+  ModelOptions model;
+  std::vector<uint32_t> contexts;  // tokens before the first step; empty: the usual ones that fit
+  std::optional<uint32_t> prompt;  // tokens; absent: 512, or half the context
+  uint32_t tokens = 256;           // decoded at each context, or as many as there is room for
+  uint32_t repeats = 5;
+  uint32_t steps_in_flight = 0;  // 0: chosen
+  bool sample_on_host = false;
+  std::string json;     // a file; "-": stdout, and the table to stderr; empty: none
+  std::string compare;  // an earlier --json; empty: none
+  bool profile = false;
+  bool ablate = false;
+};
+
 /// --help and --version: a text for stdout.
 struct PrintText {
   std::string text;
@@ -122,7 +136,7 @@ struct PrintText {
 
 using Command =
     std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand, DumpCommand,
-                 VerifyCommand, TokenizeCommand, QuantizeCommand, InspectCommand>;
+                 VerifyCommand, TokenizeCommand, QuantizeCommand, InspectCommand, BenchCommand>;
 
 int execute(const PrintText& command);
 int execute(const RunCommand& command);
@@ -134,5 +148,6 @@ int execute(const VerifyCommand& command);
 int execute(const TokenizeCommand& command);
 int execute(const QuantizeCommand& command);
 int execute(const InspectCommand& command);
+int execute(const BenchCommand& command);
 
 }  // namespace cli

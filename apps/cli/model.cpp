@@ -62,11 +62,13 @@ handloom::LoadOptions load_options(const ModelOptions& options) {
   return load;
 }
 
-handloom::Engine load_engine(const ModelOptions& options) {
+handloom::Engine load_engine(const ModelOptions& options) { return take(try_load_engine(options)); }
+
+handloom::Result<handloom::Engine> try_load_engine(const ModelOptions& options) {
   ProgressBar bar(stderr_is_terminal());
   handloom::LoadOptions load = load_options(options);
   load.on_progress = [&](const handloom::LoadProgress& progress) { bar.update(progress); };
-  return take(handloom::Engine::load(find_model(options.folder), load));
+  return handloom::Engine::load(find_model(options.folder), load);
 }
 
 }  // namespace cli

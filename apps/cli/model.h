@@ -25,5 +25,7 @@ handloom::LoadOptions load_options(const ModelOptions& options);
 
 /// The engine for `options`, with a progress bar on stderr where loading takes long.
 handloom::Engine load_engine(const ModelOptions& options);
+/// The same, or the reason why not.
+handloom::Result<handloom::Engine> try_load_engine(const ModelOptions& options);
 
 }  // namespace cli

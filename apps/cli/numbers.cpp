@@ -72,6 +72,18 @@ std::pair<uint32_t, float> parse_logit_bias(std::string_view option, std::string
   throw unexpected(option, text, "ID=VALUE, a token id and a finite number such as 42=-5.5");
 }
 
+std::vector<uint32_t> parse_counts(std::string_view option, std::string_view text) {
+  constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+  std::vector<uint32_t> counts;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    counts.push_back(
+        static_cast<uint32_t>(parse_whole(option, text.substr(at, end - at), 1, kMost)));
+    at = end + 1;
+  }
+  return counts;
+}
+
 std::vector<uint32_t> parse_ids(std::string_view option, std::string_view text) {
   constexpr std::string_view kBetween = ", \t\r\n[]";
   std::vector<uint32_t> ids;

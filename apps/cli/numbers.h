@@ -41,6 +41,9 @@ float parse_real(std::string_view option, std::string_view text, const Range& ra
 /// "ID=VALUE"
 std::pair<uint32_t, float> parse_logit_bias(std::string_view option, std::string_view text);
 
+/// "256,1024": whole numbers of at least 1.
+std::vector<uint32_t> parse_counts(std::string_view option, std::string_view text);
+
 /// "1,2 3": ids separated by commas, spaces or both; brackets around them are let through.
 std::vector<uint32_t> parse_ids(std::string_view option, std::string_view text);
 

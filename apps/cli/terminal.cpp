@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace cli {
@@ -65,6 +66,12 @@ void catch_interrupt() {
 
 bool interrupted() { return interrupt_seen != 0; }
 void leave_interrupt() { std::signal(SIGINT, SIG_DFL); }
+
+std::string system_name() {
+  utsname name{};
+  if (uname(&name) != 0) return "unknown";
+  return fmt::format("{} {} {}", name.sysname, name.release, name.machine);
+}
 
 std::string program_folder() {
   std::error_code error;

@@ -30,6 +30,9 @@ bool interrupted();
 /// From now on Ctrl-C ends the program at once.
 void leave_interrupt();
 
+/// "Linux 6.1.0-18-amd64 x86_64"
+std::string system_name();
+
 /// Folder of the running program, or empty if the system does not say.
 std::string program_folder();
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace handloom {
 
@@ -39,6 +40,7 @@ struct AdapterInfo {
   AdapterKind kind = AdapterKind::unknown;
   Features features;
   Limits limits;
+  std::vector<std::string> toggles;  // Dawn's, that are on; known once the adapter is opened
 };
 
 }  // namespace handloom

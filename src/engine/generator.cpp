@@ -193,6 +193,10 @@ bool Generator::is_end(uint32_t token_id) const {
 }
 
 Result<std::string> Generator::text_of(uint32_t token_id) {
+  if (options_.ids_only) {
+    if (result_.ids.size() == max_tokens()) reason_ = FinishReason::length;
+    return std::string();
+  }
   if (is_end(token_id)) {
     reason_ = FinishReason::stop;
     TRY(const std::string rest, decoder_.finish());

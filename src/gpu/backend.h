@@ -25,7 +25,10 @@ enum class BufferUse : uint8_t {
   storage,   // bound to kernels, copied from and to
   uniform,   // parameters
   readback,  // copied to, then mapped for reading
+  stamps,    // u64 times that a submit writes, only to be copied from; at most kMostStamps of them
 };
+
+inline constexpr uint32_t kMostStamps = 4096;  // WebGPU's largest query set
 
 /// A range of a buffer, as one binding of a bind group.
 struct BufferRange {
@@ -43,6 +46,17 @@ struct Command {
   uint32_t workgroups[3] = {1, 1, 1};
   // copy
   BufferRange from, to;  // equal bytes, multiples of 4
+};
+
+/// What a submit writes down of the GPU's clock, in nanoseconds. Needs the feature timestamp-query.
+struct Stamping {
+  enum class Kind : uint32_t {
+    none,
+    whole,  // two stamps: before the list and after it
+    each,   // two stamps a command; every dispatch in a pass of its own, which costs time itself
+  } kind = Kind::none;
+  Id stamps = 0;       // a buffer of that use
+  uint32_t first = 0;  // its stamp to begin with
 };
 
 class Backend {
@@ -63,7 +77,8 @@ class Backend {
                                std::span<const BufferRange> bindings) = 0;
   virtual void destroy_bind_group(Id bind_group) = 0;
 
-  virtual void submit(std::string_view label, std::span<const Command> commands) = 0;
+  virtual void submit(std::string_view label, std::span<const Command> commands,
+                      const Stamping& stamping) = 0;
 
   /// Starts mapping a readback buffer; its content is that after all submits so far.
   virtual void start_map(Id buffer, uint64_t bytes) = 0;

@@ -152,6 +152,9 @@ Result<void> DawnBackend::open_device(const wgpu::Adapter& adapter) {
                 error_ ? ": " : "", error_ ? error_->message : "");
   }
   queue_ = device_.GetQueue();
+  for (const char* toggle : dawn::native::GetTogglesUsed(device_.Get())) {
+    info_.toggles.emplace_back(toggle);
+  }
   return {};
 }
 
@@ -159,6 +162,7 @@ DawnBackend::~DawnBackend() {
   // Children before their device, the device before the instance: Dawn asks for it.
   bind_groups_.clear();
   pipelines_.clear();
+  stamps_.clear();
   buffers_.clear();
   queue_ = nullptr;
   device_ = nullptr;
@@ -199,11 +203,27 @@ Id DawnBackend::create_buffer(std::string_view label, uint64_t bytes, BufferUse 
     case BufferUse::readback:
       descriptor.usage = wgpu::BufferUsage::MapRead | wgpu::BufferUsage::CopyDst;
       break;
+    case BufferUse::stamps:
+      descriptor.usage = wgpu::BufferUsage::QueryResolve | wgpu::BufferUsage::CopySrc;
+      break;
   }
   push_scopes();
-  buffers_[next_id_] = device_.CreateBuffer(&descriptor);
+  const wgpu::Buffer buffer = device_.CreateBuffer(&descriptor);
+  if (use == BufferUse::stamps) {
+    stamps_[next_id_] = {.queries = create_queries(label, bytes), .resolved = buffer};
+  } else {
+    buffers_[next_id_] = buffer;
+  }
   pop_scopes(fmt::format("device: buffer '{}' of {} bytes", label, bytes));
   return next_id_++;
+}
+
+wgpu::QuerySet DawnBackend::create_queries(std::string_view label, uint64_t bytes) const {
+  wgpu::QuerySetDescriptor descriptor;
+  descriptor.label = view(label);
+  descriptor.type = wgpu::QueryType::Timestamp;
+  descriptor.count = static_cast<uint32_t>(bytes / sizeof(uint64_t));
+  return device_.CreateQuerySet(&descriptor);
 }
 
 Id DawnBackend::create_host_buffer(std::string_view label, std::span<const std::byte> bytes) {
@@ -258,6 +278,7 @@ bool DawnBackend::create_mapped(wgpu::BufferDescriptor descriptor,
 
 void DawnBackend::destroy_buffer(Id buffer) {
   buffers_.erase(buffer);
+  stamps_.erase(buffer);
   mappings_.erase(buffer);
 }
 
@@ -348,32 +369,77 @@ Id DawnBackend::create_bind_group(std::string_view label, Id pipeline,
 
 void DawnBackend::destroy_bind_group(Id bind_group) { bind_groups_.erase(bind_group); }
 
-void DawnBackend::submit(std::string_view label, std::span<const Command> commands) {
-  wgpu::CommandEncoderDescriptor descriptor;
-  descriptor.label = view(label);
-  const wgpu::CommandEncoder encoder = device_.CreateCommandEncoder(&descriptor);
-  wgpu::ComputePassEncoder pass;
+void DawnBackend::encode_copy(const wgpu::CommandEncoder& encoder, const Command& copy) {
+  if (const auto it = stamps_.find(copy.from.buffer); it != stamps_.end()) {
+    const auto first = static_cast<uint32_t>(copy.from.offset / sizeof(uint64_t));
+    const auto n = static_cast<uint32_t>(copy.from.bytes / sizeof(uint64_t));
+    encoder.ResolveQuerySet(it->second.queries, first, n, it->second.resolved, 0);
+    encoder.CopyBufferToBuffer(it->second.resolved, 0, buffers_[copy.to.buffer], copy.to.offset,
+                               copy.from.bytes);
+    return;
+  }
+  encoder.CopyBufferToBuffer(buffers_[copy.from.buffer], copy.from.offset, buffers_[copy.to.buffer],
+                             copy.to.offset, copy.from.bytes);
+}
+
+void DawnBackend::encode_dispatches(const wgpu::CommandEncoder& encoder,
+                                    const wgpu::ComputePassDescriptor& descriptor,
+                                    std::span<const Command> dispatches) {
+  const wgpu::ComputePassEncoder pass = encoder.BeginComputePass(&descriptor);
   Id bound_pipeline = 0;
-  for (const Command& c : commands) {
-    if (c.kind == Command::Kind::copy) {
-      if (pass) pass.End();
-      pass = nullptr;
-      encoder.CopyBufferToBuffer(buffers_[c.from.buffer], c.from.offset, buffers_[c.to.buffer],
-                                 c.to.offset, c.from.bytes);
-      continue;
-    }
-    if (!pass) {
-      wgpu::ComputePassDescriptor pass_descriptor;
-      pass_descriptor.label = view(label);
-      pass = encoder.BeginComputePass(&pass_descriptor);
-      bound_pipeline = 0;
-    }
+  for (const Command& c : dispatches) {
     if (c.pipeline != bound_pipeline) pass.SetPipeline(pipelines_[c.pipeline].pipeline);
     bound_pipeline = c.pipeline;
     pass.SetBindGroup(0, bind_groups_[c.bind_group]);
     pass.DispatchWorkgroups(c.workgroups[0], c.workgroups[1], c.workgroups[2]);
   }
-  if (pass) pass.End();
+  pass.End();
+}
+
+void DawnBackend::submit(std::string_view label, std::span<const Command> commands,
+                         const Stamping& stamping) {
+  wgpu::CommandEncoderDescriptor descriptor;
+  descriptor.label = view(label);
+  const wgpu::CommandEncoder encoder = device_.CreateCommandEncoder(&descriptor);
+  wgpu::ComputePassDescriptor pass;
+  pass.label = view(label);
+
+  // Only passes can be stamped, so what is none stands between two empty ones.
+  uint32_t next_stamp = stamping.first;
+  const auto stamp = [&](uint32_t wgpu::PassTimestampWrites::*moment) {
+    wgpu::PassTimestampWrites writes = {.querySet = stamps_[stamping.stamps].queries};
+    writes.*moment = next_stamp++;
+    wgpu::ComputePassDescriptor empty = pass;
+    empty.timestampWrites = &writes;
+    encoder.BeginComputePass(&empty).End();
+  };
+  const auto stamp_begin = [&] { stamp(&wgpu::PassTimestampWrites::beginningOfPassWriteIndex); };
+  const auto stamp_end = [&] { stamp(&wgpu::PassTimestampWrites::endOfPassWriteIndex); };
+
+  const bool is_each = stamping.kind == Stamping::Kind::each;
+  if (stamping.kind == Stamping::Kind::whole) stamp_begin();
+  for (size_t begin = 0, end; begin < commands.size(); begin = end) {
+    end = begin + 1;
+    if (commands[begin].kind == Command::Kind::copy) {
+      if (is_each) stamp_begin();
+      encode_copy(encoder, commands[begin]);
+      if (is_each) stamp_end();
+      continue;
+    }
+    wgpu::PassTimestampWrites writes;
+    if (is_each) {
+      writes = {.querySet = stamps_[stamping.stamps].queries,
+                .beginningOfPassWriteIndex = next_stamp,
+                .endOfPassWriteIndex = next_stamp + 1};
+      next_stamp += 2;
+      pass.timestampWrites = &writes;
+    } else {
+      while (end < commands.size() && commands[end].kind == Command::Kind::dispatch) ++end;
+    }
+    encode_dispatches(encoder, pass, commands.subspan(begin, end - begin));
+    pass.timestampWrites = nullptr;
+  }
+  if (stamping.kind == Stamping::Kind::whole) stamp_end();
   const wgpu::CommandBuffer buffer = encoder.Finish();
   queue_.Submit(1, &buffer);
 }

@@ -26,7 +26,8 @@ class DawnBackend final : public Backend {
   Id create_bind_group(std::string_view label, Id pipeline,
                        std::span<const BufferRange> bindings) override;
   void destroy_bind_group(Id bind_group) override;
-  void submit(std::string_view label, std::span<const Command> commands) override;
+  void submit(std::string_view label, std::span<const Command> commands,
+              const Stamping& stamping) override;
   void start_map(Id buffer, uint64_t bytes) override;
   bool is_mapped(Id buffer) override;
   void finish_map(Id buffer, std::span<std::byte> out) override;
@@ -41,6 +42,11 @@ class DawnBackend final : public Backend {
     wgpu::ComputePipeline pipeline;
     wgpu::BindGroupLayout layout;
     std::vector<bool> is_uniform;
+  };
+  /// Queries cannot be copied from: a copy resolves them here first.
+  struct Stamps {
+    wgpu::QuerySet queries;
+    wgpu::Buffer resolved;
   };
   struct Mapping {
     wgpu::Future future;
@@ -58,6 +64,11 @@ class DawnBackend final : public Backend {
   /// sure of the place.
   bool create_from_own_memory(wgpu::BufferDescriptor descriptor, std::span<const std::byte> bytes);
   bool create_mapped(wgpu::BufferDescriptor descriptor, std::span<const std::byte> bytes);
+  wgpu::QuerySet create_queries(std::string_view label, uint64_t bytes) const;
+  void encode_copy(const wgpu::CommandEncoder& encoder, const Command& copy);
+  void encode_dispatches(const wgpu::CommandEncoder& encoder,
+                         const wgpu::ComputePassDescriptor& descriptor,
+                         std::span<const Command> dispatches);
   void poll_map(Id buffer, uint64_t timeout_ns);
 
   std::string remarks_;                               // of Dawn and the drivers, for errors
@@ -67,6 +78,7 @@ class DawnBackend final : public Backend {
   wgpu::Queue queue_;
   Id next_id_ = 1;
   std::unordered_map<Id, wgpu::Buffer> buffers_;
+  std::unordered_map<Id, Stamps> stamps_;
   std::unordered_map<Id, Pipeline> pipelines_;
   std::unordered_map<Id, wgpu::BindGroup> bind_groups_;
   std::unordered_map<Id, std::shared_ptr<Mapping>> mappings_;  // shared with the callback

@@ -44,6 +44,12 @@ void DeviceState::drop_readback(Id buffer) {
   readback_bytes.erase(buffer);
 }
 
+void DeviceState::submit(std::string_view label, std::span<const Command> commands) {
+  const bool is_traced = trace && trace->first + 2 <= kMostStamps;
+  backend->submit(label, commands, is_traced ? *trace : Stamping{});
+  if (is_traced) trace->first += 2;
+}
+
 Buffer::Buffer(std::shared_ptr<DeviceState> state, Id id, uint64_t bytes, MemoryKind kind)
     : state_(std::move(state)), id_(id), bytes_(bytes), kind_(kind) {
   state_->used(kind_) += bytes_;
@@ -150,7 +156,7 @@ Id Device::pipeline(const Kernel& kernel, std::span<const Constant> constants) {
 }
 
 void Device::submit(const Recording& recording) {
-  state_->backend->submit(recording.label(), recording.commands());
+  state_->submit(recording.label(), recording.commands());
 }
 
 Readback Device::submit_and_read(const Recording& recording, const Tensor& result) {
@@ -169,7 +175,7 @@ Readback Device::start_read(std::string_view label, std::vector<Command> command
   commands.push_back({.kind = Command::Kind::copy,
                       .from = {tensor.buffer->id(), tensor.offset, bytes},
                       .to = {staging, 0, bytes}});
-  state_->backend->submit(label, commands);
+  state_->submit(label, commands);
   state_->backend->start_map(staging, bytes);
   return Readback(state_, staging, bytes);
 }

@@ -21,6 +21,14 @@ namespace handloom::gpu {
 
 class Recording;
 
+/// When the GPU began and ended something, in nanoseconds of its own clock.
+struct GpuSpan {
+  uint64_t begin_ns = 0, end_ns = 0;
+};
+
+/// What a Readback of profile() or end_trace() holds.
+std::vector<GpuSpan> spans_of(std::span<const std::byte> bytes);
+
 enum class MemoryKind : uint8_t { weights, kv_cache, activations, other, kv_host };
 
 class Buffer {
@@ -97,9 +105,20 @@ class Device {
   /// A Readback of nothing: its take() says whether all that was created or submitted was accepted.
   Readback settle();
 
+  /// Submits with every command in a pass of its own and brings back a GpuSpan for each. Passes
+  /// overlap where the driver lets them: a command may begin before the one before it has ended.
+  Result<Readback> profile(const Recording& recording);
+  /// From now on brings back a GpuSpan for each submit, of the next kMostStamps / 2 at most. What
+  /// lies between two spans the GPU has spent idle.
+  Result<void> start_trace();
+  Readback end_trace();
+
  private:
   friend class Encoder;
   Result<Tensor> allocate(Tensor tensor, MemoryKind kind);
+  Result<void> check_timestamps() const;
+  /// Brings back the spans in these buffers, one filled after the other, which are given up.
+  Readback read_stamps(std::span<const Id> stamps, uint32_t n_spans);
   Readback start_read(std::string_view label, std::vector<Command> commands, const Tensor& tensor);
 
   std::shared_ptr<DeviceState> state_;

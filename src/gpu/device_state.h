@@ -21,6 +21,8 @@ class DeviceState {
   void return_readback(Id buffer);
   /// Instead of returning it, whatever it was waiting for.
   void drop_readback(Id buffer);
+  /// To the backend, with two stamps while a trace is on.
+  void submit(std::string_view label, std::span<const Command> commands);
 
   std::unique_ptr<Backend> backend;
   Features features;  // what ops may choose by
@@ -28,7 +30,8 @@ class DeviceState {
   std::map<std::string, Id> pipelines;         // by kernel name and constants
   std::multimap<uint64_t, Id> idle_readbacks;  // by size
   std::map<Id, uint64_t> readback_bytes;
-  std::optional<Error> lost;  // once lost, every later call says so
+  std::optional<Stamping> trace;  // of the next submit, while a trace is on
+  std::optional<Error> lost;      // once lost, every later call says so
 };
 
 }  // namespace handloom::gpu
