@@ -355,8 +355,10 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;   // generation ends before the first of these in the text
   std::vector<uint32_t> stop_ids;  // end tokens beside the model's own end-of-sequence tokens
-  uint32_t steps_in_flight = 0;    // submitted ahead of the oldest token not read; 0: chosen
-  bool sample_on_host = false;     // choose every token there, as if the GPU could not
+  /// Decode steps submitted, the oldest token not read included; at most 64. 0: as many as the
+  /// measured time from a submit to its bytes needs for the GPU never to wait for the host.
+  uint32_t steps_in_flight = 0;
+  bool sample_on_host = false;  // choose every token there; then one step is in flight
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;
@@ -365,9 +367,11 @@ struct GenerateOptions {
 struct Timings {
   uint32_t n_prompt = 0;  // tokens evaluated by prefill
   uint32_t n_generated = 0;
-  double prefill_ms = 0.0;    // until the first token is known
-  double decode_ms = 0.0;     // from the first token to the last
-  uint64_t decode_bytes = 0;  // weights and KV read by the decode steps
+  double prefill_ms = 0.0;       // until the first token is known
+  double decode_ms = 0.0;        // from the first token to the last
+  uint64_t decode_bytes = 0;     // weights and KV read by the decode steps
+  uint32_t steps_in_flight = 0;  // at the end
+  double visible_ms = 0.0;  // from a decode step's submit until its token is known here; the median
 };
 
 struct Generation {
