@@ -76,6 +76,7 @@ class Chat {
         lines_(lines),
         is_interactive_(is_interactive),
         with_stats_(command.stats),
+        decode_(command.decode),
         end_of_turn_(end_of_turn_id(engine.tokenizer())),
         parameters_{.sampling = apply(command.sampling, engine.default_sampling(), draw_seed()),
                     .max_tokens = command.max_tokens,
@@ -150,7 +151,9 @@ class Chat {
   Answer generate(std::span<const uint32_t> ids) {
     TextStream stream;
     handloom::GenerateOptions options{.max_tokens = parameters_.max_tokens,
-                                      .sampling = parameters_.sampling};
+                                      .sampling = parameters_.sampling,
+                                      .steps_in_flight = decode_.steps_in_flight,
+                                      .sample_on_host = decode_.sample_on_host};
     if (end_of_turn_) options.stop_ids = {*end_of_turn_};
     options.on_text = [&](std::string_view text, uint32_t) { return stream.write(text); };
     catch_interrupt();
@@ -364,6 +367,7 @@ class Chat {
   LineSource& lines_;
   bool is_interactive_;
   bool with_stats_;
+  DecodeFlags decode_;
   std::optional<uint32_t> end_of_turn_;
   ChatParameters parameters_;
   Conversation conversation_;

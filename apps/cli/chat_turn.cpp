@@ -85,6 +85,7 @@ std::string turn_line(const TurnFigures& figures, uint32_t n_held, uint32_t cont
   if (const double bandwidth = decode_bandwidth(timings); bandwidth > 0.0) {
     parts.push_back(fmt::format("{} GB/s", three_digits(bandwidth * 1e-9)));
   }
+  if (const std::string text = in_flight_text(timings); !text.empty()) parts.push_back(text);
   parts.push_back(fmt::format("context {} of {}", n_held, context));
   return join(parts, " | ");
 }

@@ -136,6 +136,13 @@ void add_sampling_options(App& app, SamplingFlags& sampling) {
   add_whole(app, "--seed", sampling.seed, 0, kMaxU64, "same seed, same adapter: same text");
 }
 
+void add_decode_options(App& app, DecodeFlags& decode) {
+  add_whole(app, "--steps-in-flight", decode.steps_in_flight, 1, 64,
+            "decode steps submitted ahead (default: chosen by latency)");
+  add_choice<bool>(app, "--sample", decode.sample_on_host, {{"host", true}, {"gpu", false}},
+                   "where tokens are chosen (default: gpu)");
+}
+
 void check_one_prompt(const PromptSource& prompt) {
   std::vector<std::string> given;
   if (prompt.text) given.push_back("PROMPT");
@@ -199,6 +206,7 @@ void add_run(App& app, RunCommand& run, Command& result) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_sampling_options(added, run.sampling);
+  add_decode_options(added, run.decode);
   added.add_flag("--verify", run.verify, "first compare every stage with the CPU reference");
   added.add_flag("--dry-run", run.dry_run, "only say what would be allocated, and whether it fits");
   added.add_flag("--json", run.json, "one JSON object instead of text");
@@ -223,6 +231,7 @@ void add_chat(App& app, ChatCommand& chat, Command& result) {
                        {{"drop", Overflow::drop}, {"refuse", Overflow::refuse}},
                        "when the context is full (default: drop)");
   add_sampling_options(added, chat.sampling);
+  add_decode_options(added, chat.decode);
   added.add_flag("--stats", chat.stats, "a line of figures after every answer");
 }
 

@@ -46,10 +46,17 @@ struct SamplingFlags {
   std::optional<uint64_t> seed;
 };
 
+/// How decode steps are driven; neither changes a token.
+struct DecodeFlags {
+  uint32_t steps_in_flight = 0;  // 0: chosen
+  bool sample_on_host = false;
+};
+
 struct RunCommand {
   ModelOptions model;
   PromptSource prompt;
   SamplingFlags sampling;
+  DecodeFlags decode;
   uint32_t max_tokens = 0;  // 0: until the context is full
   std::vector<std::string> stop;
   bool verify = false;
@@ -63,6 +70,7 @@ enum class Overflow { drop, refuse };
 struct ChatCommand {
   ModelOptions model;
   SamplingFlags sampling;
+  DecodeFlags decode;
   std::string system;       // text, or @FILE; empty: none
   uint32_t max_tokens = 0;  // of an answer; 0: until the context is full
   Overflow overflow = Overflow::drop;

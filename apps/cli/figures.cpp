@@ -41,6 +41,12 @@ std::string rate_text(double tokens_per_second) {
   return fmt::format(" {} tok/s", three_digits(tokens_per_second));
 }
 
+std::string in_flight_text(const handloom::Timings& timings) {
+  if (timings.n_generated < 2) return "";
+  return fmt::format("{} in flight, visible after {} ms",
+                     count_text(timings.steps_in_flight, "step"), three_digits(timings.visible_ms));
+}
+
 std::string memory_text(const handloom::MemoryUse& memory) {
   const std::string total = bytes_text(memory.total());
   const std::string unit = total.substr(total.find(' '));
@@ -67,6 +73,7 @@ std::string figures_line(const Figures& figures) {
                   rate_text(decode_rate(timings))),
   };
   if (const std::string text = bandwidth_text(figures); !text.empty()) parts.push_back(text);
+  if (const std::string text = in_flight_text(timings); !text.empty()) parts.push_back(text);
   parts.push_back(memory_text(figures.memory));
   if (figures.seed) parts.push_back(fmt::format("seed {}", *figures.seed));
   const bool software = figures.adapter.kind == handloom::AdapterKind::software;
@@ -88,6 +95,8 @@ nlohmann::ordered_json figures_json(const Figures& figures) {
       {"decode_bytes", timings.decode_bytes},
       {"decode_bytes_per_second", decode_bandwidth(timings)},
       {"read_bytes_per_second", nullptr},
+      {"steps_in_flight", timings.steps_in_flight},
+      {"visible_ms", timings.visible_ms},
       {"gpu_memory",
        {{"weights", figures.memory.weights},
         {"kv_cache", figures.memory.kv_cache},

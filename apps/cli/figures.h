@@ -32,6 +32,9 @@ double decode_bandwidth(const handloom::Timings& timings);
 /// " 64.1 tok/s", or nothing if nothing was measured.
 std::string rate_text(double tokens_per_second);
 
+/// "3 steps in flight, visible after 1.20 ms", or nothing for fewer than two tokens.
+std::string in_flight_text(const handloom::Timings& timings);
+
 /// "GPU memory 20.8 MB: weights 13.6, kv 4.20, activations 312 KB": the total's unit goes unsaid.
 std::string memory_text(const handloom::MemoryUse& memory);
 

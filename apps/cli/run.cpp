@@ -52,6 +52,8 @@ handloom::GenerateOptions generate_options(const RunCommand& command,
   options.max_tokens = command.max_tokens;
   options.sampling = sampling;
   options.stop = command.stop;
+  options.steps_in_flight = command.decode.steps_in_flight;
+  options.sample_on_host = command.decode.sample_on_host;
   if (command.json) {
     options.on_text = [](std::string_view, uint32_t) { return !interrupted(); };
   } else {

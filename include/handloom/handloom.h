@@ -355,9 +355,11 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;   // generation ends before the first of these in the text
   std::vector<uint32_t> stop_ids;  // end tokens beside the model's own end-of-sequence tokens
-  uint32_t steps_in_flight = 0;    // submitted ahead of the oldest token not read; 0: chosen
-  bool sample_on_host = false;     // choose every token there, as if the GPU could not
-  bool ids_only = false;           // for measurements: no text, and end tokens do not end it
+  /// Decode steps submitted, the oldest token not read included; at most 64. 0: as many as the
+  /// measured time from a submit to its bytes needs for the GPU never to wait for the host.
+  uint32_t steps_in_flight = 0;
+  bool sample_on_host = false;  // choose every token there; then one step is in flight
+  bool ids_only = false;        // for measurements: no text, and end tokens do not end it
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;

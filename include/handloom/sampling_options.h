@@ -19,14 +19,6 @@ struct SamplingOptions {
   float presence_penalty = 0.0f;   // subtracted once if the token was generated at all
   std::vector<std::pair<uint32_t, float>> logit_bias = {};  // (token id, added to its logit)
   uint64_t seed = 0;                                        // same seed, same adapter: same text
-
-  /// True if the draw needs no more than the logits divided by the temperature. A greedy choice is
-  /// the likeliest token, which top_k, top_p and min_p always keep.
-  bool needs_only_temperature() const {
-    const bool filters = top_k > 0 || top_p < 1.0f || min_p > 0.0f;
-    return (temperature == 0.0f || !filters) && repeat_penalty == 1.0f &&
-           frequency_penalty == 0.0f && presence_penalty == 0.0f && logit_bias.empty();
-  }
 };
 
 }  // namespace handloom

@@ -3,6 +3,7 @@
 // "Hash Functions for GPU Rendering" (JCGT 9(3), 2020).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace handloom {
@@ -29,6 +30,13 @@ inline uint32_t random_bits(uint64_t seed, uint32_t position, uint32_t index) {
 /// A float strictly between 0 and 1, in steps of 2^-23.
 inline float random_uniform(uint64_t seed, uint32_t position, uint32_t index) {
   return (static_cast<float>(random_bits(seed, position, index) >> 9) + 0.5f) * 0x1p-23f;
+}
+
+/// Gumbel noise, -log(-log(u)): the largest sum of a logit and its noise is a draw from the
+/// softmax. kernels/lib/random.wgsl has the same but for the rounding of logarithms, some units of
+/// 2^-22.
+inline float gumbel_noise(uint64_t seed, uint32_t position, uint32_t index) {
+  return -std::log(-std::log(random_uniform(seed, position, index)));
 }
 
 }  // namespace handloom

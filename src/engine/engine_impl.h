@@ -20,8 +20,8 @@ namespace handloom {
 /// changes, so that recordings of steps can be replayed.
 struct StepBuffers {
   ops::StepState state;  // token_ids and positions hold max_tokens rows
-  gpu::Tensor sampling;  // u32 [4], see ops::sampling_words
-  gpu::Tensor logits;    // f32 [1, vocab_size]
+  ops::SamplingBuffers sampling;
+  gpu::Tensor logits;  // f32 [1, vocab_size]
 
   static Result<StepBuffers> create(gpu::Device& device, uint32_t max_tokens, uint32_t context,
                                     uint32_t vocab_size);
@@ -38,6 +38,7 @@ struct Engine::Impl {
   kv_cache::KvShape kv_shape;
   kv_cache::KvOptions kv_options;  // of a session
   double load_ms = 0;
+  double readback_ms = 0;  // from a submit that computes nothing to its bytes, on an idle device
   std::optional<double> read_bandwidth;
 
   /// An empty cache for `context` tokens.
@@ -47,9 +48,11 @@ struct Engine::Impl {
 
   /// Where a recorded step ends: with the last row's logits, or with the next token chosen.
   enum class Ending { logits, token };
-  /// Records the forward pass of `n_tokens` rows that end at position `n_keys` - 1.
+  /// Records the forward pass of `n_tokens` rows that end at position `n_keys` - 1. `choice` tells
+  /// what takes part where a token is chosen.
   Result<gpu::Recording> record_step(const StepBuffers& step, const kv_cache::KvCache& kv,
-                                     uint32_t n_tokens, uint32_t n_keys, Ending ending);
+                                     uint32_t n_tokens, uint32_t n_keys, Ending ending,
+                                     const ops::TokenChoice& choice = {});
 };
 
 struct Session::Impl {
@@ -60,14 +63,18 @@ struct Session::Impl {
   struct DecodeStep {
     std::optional<gpu::Recording> recording = {};
     uint32_t slab_end = 0, revision = 0;
+    ops::TokenChoice choice = {};
   };
   DecodeStep decode_to_token = {}, decode_to_logits = {};
   std::vector<uint32_t> ids = {};  // the timeline
   size_t n_evaluated = 0;  // ids whose K and V are in the cache; the last one chosen is not yet
 
+  double step_ms = 0;  // what a decode step took of late; 0: none was measured
+
   static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine, uint32_t context);
   /// The recording of one decode step at `position`, made when there is none that serves.
-  Result<const gpu::Recording*> decode_step(Engine::Impl::Ending ending, uint32_t position);
+  Result<const gpu::Recording*> decode_step(Engine::Impl::Ending ending, uint32_t position,
+                                            const ops::TokenChoice& choice);
 };
 
 /// The next of the batches of at most `most` rows that `left` rows are evaluated in. All are about

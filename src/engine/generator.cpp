@@ -8,9 +8,6 @@
 namespace handloom::engine {
 namespace {
 
-/// Steps submitted ahead of the oldest token not read yet. Two hide the host's work between steps.
-constexpr size_t kStepsInFlight = 2;
-
 double milliseconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration<double, std::milli>(d).count();
 }
@@ -39,12 +36,21 @@ Result<void> check_prompt(const Session::Impl& session, std::span<const uint32_t
   return {};
 }
 
+Result<void> check_steps_in_flight(const GenerateOptions& options) {
+  if (options.steps_in_flight <= Pace::kMostWanted) return {};
+  return fail(ErrorCode::invalid_argument,
+              "session: steps_in_flight is {}, expected at most {} (0: chosen)",
+              options.steps_in_flight, Pace::kMostWanted);
+}
+
 }  // namespace
 
 Generator::Generator(Session::Impl& session, const GenerateOptions& options)
     : session_(session),
       options_(options),
-      on_gpu_(options.sampling.needs_only_temperature()),
+      on_gpu_(!options.sample_on_host),
+      choice_(ops::token_choice(options.sampling)),
+      pace_(on_gpu_ ? options.steps_in_flight : 1, session.engine.readback_ms, session.step_ms),
       decoder_(session.engine.tokenizer->impl()->tokenizer),
       stops_(options.stop),
       started_(Clock::now()) {
@@ -55,13 +61,13 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
                                    const GenerateOptions& options) {
   CHECK_OK(check_prompt(session, prompt_ids));
   CHECK_OK(sampling::check_options(options.sampling, session.engine.config.vocab_size));
+  CHECK_OK(check_steps_in_flight(options));
   Generator g(session, options);
   const size_t n_held = session.ids.size();
   session.ids.insert(session.ids.end(), prompt_ids.begin(), prompt_ids.end());
   g.prompt_len_ = session.ids.size();
   g.result_.timings.n_prompt = static_cast<uint32_t>(g.prompt_len_ - session.n_evaluated);
-  const auto sampling = ops::sampling_words(options.sampling.temperature, options.sampling.seed);
-  session.engine.device.write(session.step.sampling, std::as_bytes(std::span(sampling)));
+  if (g.on_gpu_) g.write_options();
   if (auto advanced = g.advance(); !advanced) {  // nothing of a refused prompt stays behind
     session.ids.resize(n_held);
     session.n_evaluated = std::min(session.n_evaluated, n_held);
@@ -70,13 +76,23 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
   return g;
 }
 
+void Generator::write_options() {
+  gpu::Device& device = session_.engine.device;
+  const ops::SamplingBuffers& buffers = session_.step.sampling;
+  const ops::SamplingWords words = ops::sampling_words(options_.sampling);
+  device.write(buffers.options, std::as_bytes(std::span(&words, 1)));
+  if (!choice_.adjusts) return;
+  const std::vector<uint32_t> adjustments =
+      ops::adjustments(options_.sampling, session_.ids, session_.engine.config.vocab_size);
+  device.write(buffers.adjustments, std::as_bytes(std::span(adjustments)));
+}
+
 uint32_t Generator::max_tokens() const {
   const auto room = static_cast<uint32_t>(session_.kv.context() - prompt_len_);
   return options_.max_tokens == 0 ? room : std::min(room, options_.max_tokens);
 }
 
 Result<void> Generator::advance() {
-  const size_t most_in_flight = on_gpu_ ? kStepsInFlight : 1;  // the host must know a token first
   while (!reason_ && !moving_.pending()) {
     if (n_submitted_ == 0) {
       const auto first = static_cast<uint32_t>(session_.n_evaluated);
@@ -84,12 +100,23 @@ Result<void> Generator::advance() {
       if (room) CHECK_OK(submit_prompt_batch());
       continue;
     }
-    if (in_flight_.size() >= most_in_flight || n_submitted_ >= max_tokens()) return {};
-    const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
-    TRY(const bool room, has_room(position, position + 1));
-    if (room) CHECK_OK(submit_step());
+    const uint32_t n = steps_wanted();
+    if (n == 0) return {};
+    TRY(const bool room, has_room(next_position(), next_position() + 1));
+    if (room) CHECK_OK(submit_steps(n));
   }
   return {};
+}
+
+uint32_t Generator::next_position() const {
+  return static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
+}
+
+uint32_t Generator::steps_wanted() const {
+  const auto n_in_flight = n_submitted_ - static_cast<uint32_t>(result_.ids.size());
+  const uint32_t most = pace_.steps_in_flight(), together = pace_.steps_per_submit();
+  if (n_in_flight + together > most) return 0;
+  return std::min(together, max_tokens() - n_submitted_);
 }
 
 Result<bool> Generator::has_room(uint32_t first, uint32_t end) {
@@ -120,58 +147,58 @@ Result<void> Generator::submit_prompt_batch() {
   const auto ending =
       is_last && on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
   TRY(const gpu::Recording recording,
-      engine.record_step(session_.step, session_.kv, n, first + n, ending));
+      engine.record_step(session_.step, session_.kv, n, first + n, ending, choice_));
   session_.n_evaluated += n;
   if (!is_last) {
     engine.device.submit(recording);
     return {};
   }
-  in_flight_.push_back(engine.device.submit_and_read(
-      recording, on_gpu_ ? session_.step.state.history.row(static_cast<uint32_t>(prompt_len_))
-                         : session_.step.logits));
-  n_submitted_ = 1;
+  submit(recording, 1);
   return {};
 }
 
-Result<void> Generator::submit_step() {
+Result<void> Generator::submit_steps(uint32_t n) {
   Engine::Impl& engine = session_.engine;
-  const auto position = static_cast<uint32_t>(prompt_len_ + n_submitted_ - 1);
+  const uint32_t position = next_position();
   const auto ending = on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
   if (!on_gpu_) {
     engine.write_tokens(session_.step, std::span(session_.ids).subspan(position, 1), position);
   }
-  TRY(const gpu::Recording* step, session_.decode_step(ending, position));
-  ++n_submitted_;
-  in_flight_.push_back(engine.device.submit_and_read(
-      *step, on_gpu_ ? session_.step.state.history.row(position + 1) : session_.step.logits));
+  ops::TokenChoice choice = choice_;
+  choice.counts_input = choice.adjusts;
+  TRY(const gpu::Recording* step, session_.decode_step(ending, position, choice));
+  submit(*step, std::min(n, session_.kv.slab_of(position).end - position));
   return {};
+}
+
+void Generator::submit(const gpu::Recording& step, uint32_t times) {
+  const gpu::Tensor result =
+      on_gpu_ ? session_.step.state.history.rows(next_position() + 1, times) : session_.step.logits;
+  in_flight_.push_back({.readback = session_.engine.device.submit_and_read(step, result, times),
+                        .n_tokens = times,
+                        .at = Clock::now()});
+  n_submitted_ += times;
 }
 
 gpu::Readback Generator::next_readback() {
   is_moved_ = in_flight_.empty();
   if (is_moved_) return std::move(moving_);
-  gpu::Readback oldest = std::move(in_flight_.front());
+  read_ = std::move(in_flight_.front());
   in_flight_.pop_front();
-  return oldest;
+  return std::move(read_.readback);
 }
 
-Result<uint32_t> Generator::chosen_token(std::span<const std::byte> bytes) {
-  uint32_t token_id = ops::kNoToken;
+Result<std::vector<uint32_t>> Generator::chosen_tokens(std::span<const std::byte> bytes) {
+  std::vector<uint32_t> ids(read_.n_tokens);
   if (on_gpu_) {
-    std::memcpy(&token_id, bytes.data(), sizeof token_id);
+    std::memcpy(ids.data(), bytes.data(), bytes.size());
   } else {
     std::vector<float> logits(bytes.size() / sizeof(float));
     std::memcpy(logits.data(), bytes.data(), bytes.size());
     const auto position = static_cast<uint32_t>(session_.ids.size());
-    TRY(token_id, sampler_->sample(logits, session_.ids, prompt_len_, position));
+    TRY(ids[0], sampler_->sample(logits, session_.ids, prompt_len_, position));
   }
-  if (token_id >= session_.engine.config.vocab_size) {
-    return fail(ErrorCode::gpu,
-                "session: no token can be chosen at position {}, all logits are NaN; try "
-                "--precision f32, or --verify to see where they come from",
-                session_.ids.size());
-  }
-  return token_id;
+  return ids;
 }
 
 Result<void> Generator::resume(std::span<const std::byte> bytes) {
@@ -179,9 +206,19 @@ Result<void> Generator::resume(std::span<const std::byte> bytes) {
     session_.kv.moved(session_.engine.device, bytes);
     return advance();
   }
-  if (reason_) return {};  // overrun: a step past the end
-  TRY(const uint32_t token_id, chosen_token(bytes));
-  CHECK_OK(accept(token_id));
+  TRY(const std::vector<uint32_t> token_ids, chosen_tokens(bytes));
+  const Clock::time_point now = Clock::now();
+  if (result_.ids.empty()) {
+    first_token_ = now;
+  } else {
+    pace_.saw(read_.n_tokens, read_.at, last_token_, now);
+    session_.step_ms = pace_.step_ms();
+  }
+  last_token_ = now;
+  for (const uint32_t token_id : token_ids) {
+    if (reason_) return {};  // the rest is overrun
+    CHECK_OK(accept(token_id));
+  }
   return advance();
 }
 
@@ -214,10 +251,14 @@ Result<std::string> Generator::text_of(uint32_t token_id) {
 }
 
 Result<void> Generator::accept(uint32_t token_id) {
-  last_token_ = Clock::now();
-  if (result_.ids.empty()) {
-    first_token_ = last_token_;
-  } else {
+  if (token_id >= session_.engine.config.vocab_size) {
+    return fail(ErrorCode::gpu,
+                "session: no token can be chosen at position {}, every logit is NaN or -infinity; "
+                "if logit_bias bans every token, ban fewer, else try --precision f32, or --verify "
+                "to see where they come from",
+                session_.ids.size());
+  }
+  if (!result_.ids.empty()) {
     // The step that chose this token read all weights and every key before it.
     const ModelInfo& info = session_.engine.info;
     result_.timings.decode_bytes +=
@@ -239,6 +280,8 @@ Generation Generator::finish() {
   result_.timings.n_generated = static_cast<uint32_t>(result_.ids.size());
   result_.timings.prefill_ms = milliseconds(first_token_ - started_);
   result_.timings.decode_ms = milliseconds(last_token_ - first_token_);
+  result_.timings.steps_in_flight = pace_.steps_in_flight();
+  result_.timings.visible_ms = pace_.visible_ms();
   return std::move(result_);
 }
 

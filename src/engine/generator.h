@@ -7,12 +7,14 @@
 //   }
 //   g->finish();
 //
-// Where the GPU chooses the tokens, several steps are in flight: step k + 1 is submitted before
-// token k is known here. Steps beyond the end are overrun: their tokens are never read, and what
-// they appended to the KV cache lies past the session's length, where the next tokens overwrite it.
+// Where the GPU chooses the tokens, several steps are in flight (pace.h): step k + 1 is submitted
+// before token k is known here. Steps beyond the end are overrun: nobody waits for them, their
+// tokens are never read, and what they appended to the KV cache lies past the session's length,
+// where the next tokens overwrite it.
 #pragma once
 
 #include "engine/engine_impl.h"
+#include "engine/pace.h"
 #include "engine/stop_matcher.h"
 #include "gpu/encoder.h"
 #include "sampling/sampler.h"
@@ -27,26 +29,40 @@ class Generator {
   static Result<Generator> start(Session::Impl& session, std::span<const uint32_t> prompt_ids,
                                  const GenerateOptions& options);
 
-  bool finished() const { return reason_.has_value() && in_flight_.empty() && !moving_.pending(); }
-  /// The oldest step's result, or keys and values on their way to the host's memory, to be
+  bool finished() const { return reason_.has_value() && !moving_.pending(); }
+  /// The oldest submit's result, or keys and values on their way to the host's memory, to be
   /// completed by the host. Only while not finished().
   gpu::Readback next_readback();
   Result<void> resume(std::span<const std::byte> bytes);
   Generation finish();
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Pace::Clock;
+
+  /// A submit that ends in tokens, or in logits that the host chooses from.
+  struct Submitted {
+    gpu::Readback readback = {};
+    uint32_t n_tokens = 0;
+    Clock::time_point at = {};
+  };
 
   Generator(Session::Impl& session, const GenerateOptions& options);
+  void write_options();
   /// Submits what can be: the prompt, batch by batch, then decode steps while there is room in
   /// flight, in the context and under max_tokens. Comes back early where pages must move first.
   Result<void> advance();
   Result<void> submit_prompt_batch();
-  Result<void> submit_step();
+  /// How many of the next steps to submit now; 0: others must be over before.
+  uint32_t steps_wanted() const;
+  /// Where the token lies that the next step evaluates.
+  uint32_t next_position() const;
+  Result<void> submit_steps(uint32_t n);
+  void submit(const gpu::Recording& step, uint32_t times);
   /// Whether the cache has room for these positions now; if not, pages are on their way out of it.
   Result<bool> has_room(uint32_t first, uint32_t end);
   uint32_t batch_size() const;
-  Result<uint32_t> chosen_token(std::span<const std::byte> bytes);
+  /// The tokens that a submit has ended in.
+  Result<std::vector<uint32_t>> chosen_tokens(std::span<const std::byte> bytes);
   /// One token further: text out, and whether this was the end.
   Result<void> accept(uint32_t token_id);
   Result<std::string> text_of(uint32_t token_id);
@@ -57,9 +73,12 @@ class Generator {
   const GenerateOptions& options_;
   bool on_gpu_;  // the GPU chooses the tokens
   std::optional<sampling::Sampler> sampler_;
+  ops::TokenChoice choice_;
+  Pace pace_;
   size_t prompt_len_ = 0;     // ids of the timeline when generation began
   uint32_t n_submitted_ = 0;  // tokens asked of the GPU so far
-  std::deque<gpu::Readback> in_flight_;
+  std::deque<Submitted> in_flight_;
+  Submitted read_;         // the last next_readback(), without its bytes
   gpu::Readback moving_;   // pages that leave the GPU
   bool is_moved_ = false;  // the last next_readback() was moving_
   tokenizer::StreamDecoder decoder_;

@@ -1,6 +1,7 @@
 #include "engine/memory_plan.h"
 
 #include "model/model.h"
+#include "ops/sample_token.h"
 
 #include <algorithm>
 
@@ -80,7 +81,8 @@ uint32_t prefill_tokens(const formats::Config& c, uint32_t context, const Limits
 }
 
 uint64_t step_bytes(const formats::Config& c, uint32_t max_tokens, uint32_t context) {
-  return sizeof(uint32_t) * (uint64_t{2} * max_tokens + context + 1 + 4 + c.vocab_size);
+  return sizeof(uint32_t) * (uint64_t{2} * max_tokens + context + 1 + c.vocab_size) +
+         ops::SamplingBuffers::bytes(c.vocab_size);
 }
 
 uint64_t budget_of(const MemoryQuestion& q) {

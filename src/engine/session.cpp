@@ -17,7 +17,7 @@ Result<StepBuffers> StepBuffers::create(gpu::Device& device, uint32_t max_tokens
   TRY(step.state.token_ids, device.create_tensor("token_ids", DType::u32, {max_tokens}, kKind));
   TRY(step.state.positions, device.create_tensor("positions", DType::u32, {max_tokens}, kKind));
   TRY(step.state.history, device.create_tensor("history", DType::u32, {context + 1}, kKind));
-  TRY(step.sampling, device.create_tensor("sampling", DType::u32, {4}, kKind));
+  TRY(step.sampling, ops::SamplingBuffers::create(device, vocab_size));
   TRY(step.logits, device.create_tensor("logits", DType::f32, {1, vocab_size}, kKind));
   return step;
 }
@@ -38,14 +38,19 @@ void Engine::Impl::write_tokens(const StepBuffers& step, std::span<const uint32_
 
 Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
                                                  const kv_cache::KvCache& kv, uint32_t n_tokens,
-                                                 uint32_t n_keys, Ending ending) {
+                                                 uint32_t n_keys, Ending ending,
+                                                 const ops::TokenChoice& choice) {
   gpu::Encoder enc(device, n_tokens == 1 ? "decode step" : fmt::format("prefill {}", n_tokens));
   const model::Batch batch = {.token_ids = step.state.token_ids.first_rows(n_tokens),
                               .positions = step.state.positions.first_rows(n_tokens),
                               .n_keys = n_keys};
   model->record(enc, batch, kv, step.logits);
   if (ending == Ending::token) {
-    ops::sample_token(enc, step.logits, step.sampling, step.state, n_tokens - 1);
+    if (choice.adjusts) {
+      ops::adjust_logits(enc, step.logits, step.sampling, step.state.token_ids,
+                         choice.counts_input);
+    }
+    ops::sample_token(enc, step.logits, step.sampling, step.state, n_tokens - 1, choice);
   }
   return enc.finish();
 }
@@ -65,11 +70,14 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::create(Engine::Impl& engin
 }
 
 Result<const gpu::Recording*> Session::Impl::decode_step(Engine::Impl::Ending ending,
-                                                         uint32_t position) {
+                                                         uint32_t position,
+                                                         const ops::TokenChoice& choice) {
   DecodeStep& made = ending == Engine::Impl::Ending::token ? decode_to_token : decode_to_logits;
   const uint32_t slab_end = kv.slab_of(position).end;
-  if (!made.recording || made.slab_end != slab_end || made.revision != kv.revision()) {
-    TRY(made.recording, engine.record_step(step, kv, 1, position + 1, ending));
+  if (!made.recording || made.slab_end != slab_end || made.revision != kv.revision() ||
+      made.choice != choice) {
+    TRY(made.recording, engine.record_step(step, kv, 1, position + 1, ending, choice));
+    made.choice = choice;
     made.slab_end = slab_end;
     made.revision = kv.revision();
   }

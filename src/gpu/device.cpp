@@ -68,10 +68,10 @@ Tensor Tensor::first_rows(uint32_t n) const {
   return cut;
 }
 
-Tensor Tensor::row(uint32_t i) const {
-  Tensor one = first_rows(1);
-  one.offset += i * one.count() * dtype_bytes(dtype);
-  return one;
+Tensor Tensor::rows(uint32_t first, uint32_t n) const {
+  Tensor cut = first_rows(n);
+  cut.offset += first * first_rows(1).count() * dtype_bytes(dtype);
+  return cut;
 }
 
 Readback& Readback::operator=(Readback&& other) noexcept {
@@ -159,9 +159,12 @@ void Device::submit(const Recording& recording) {
   state_->submit(recording.label(), recording.commands());
 }
 
-Readback Device::submit_and_read(const Recording& recording, const Tensor& result) {
-  const auto commands = recording.commands();
-  return start_read(recording.label(), {commands.begin(), commands.end()}, result);
+Readback Device::submit_and_read(const Recording& recording, const Tensor& result, uint32_t times) {
+  const auto once = recording.commands();
+  std::vector<Command> commands;
+  commands.reserve(once.size() * times + 1);
+  for (uint32_t i = 0; i < times; ++i) commands.insert(commands.end(), once.begin(), once.end());
+  return start_read(recording.label(), std::move(commands), result);
 }
 
 Readback Device::read(const Tensor& tensor) { return start_read(tensor.name, {}, tensor); }

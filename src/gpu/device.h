@@ -98,8 +98,9 @@ class Device {
   Id pipeline(const Kernel& kernel, std::span<const Constant> constants);
 
   void submit(const Recording& recording);
-  /// Submits, and brings back `result` as it is afterwards, in the same submit.
-  Readback submit_and_read(const Recording& recording, const Tensor& result);
+  /// Submits the list, `times` times over, and brings back `result` as it is afterwards, all in one
+  /// submit.
+  Readback submit_and_read(const Recording& recording, const Tensor& result, uint32_t times = 1);
   /// Brings back a tensor as it is after all submits so far.
   Readback read(const Tensor& tensor);
   /// A Readback of nothing: its take() says whether all that was created or submitted was accepted.

@@ -28,8 +28,9 @@ struct Tensor {
   }
   /// The same memory with the outermost dimension cut to `n`.
   Tensor first_rows(uint32_t n) const;
-  /// Row `i` of the outermost dimension, for copies (bindings want an offset aligned to 256).
-  Tensor row(uint32_t i) const;
+  /// Rows of the outermost dimension, for copies (bindings want an offset aligned to 256).
+  Tensor rows(uint32_t first, uint32_t n) const;
+  Tensor row(uint32_t i) const { return rows(i, 1); }
 };
 
 }  // namespace handloom::gpu

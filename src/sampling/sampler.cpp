@@ -41,6 +41,15 @@ Result<void> check_ids(std::span<const float> logits, std::span<const uint32_t> 
   return {};
 }
 
+/// log(probability / the largest probability); of infinities, too.
+float log_share(float logit, float largest) { return logit == largest ? 0 : logit - largest; }
+
+/// The same share as a multiple of 2^-40.
+uint64_t weight_of(float logit, float largest) {
+  const auto share = static_cast<float>(std::exp(double{log_share(logit, largest)}));
+  return static_cast<uint64_t>(share * 0x1p40f);
+}
+
 /// The id of the largest logit, the lowest on a tie.
 Result<uint32_t> argmax(std::span<const float> logits) {
   uint32_t best = 0;
@@ -100,26 +109,24 @@ Result<void> check_options(const SamplingOptions& options, uint32_t vocab_size) 
   return {};
 }
 
-Sampler::Sampler(SamplingOptions options) : options_(std::move(options)) {}
+Sampler::Sampler(SamplingOptions options)
+    : options_(std::move(options)), words_(ops::sampling_words(options_)) {}
 
 Result<uint32_t> Sampler::sample(std::span<float> logits, std::span<const uint32_t> ids,
                                  size_t prompt_len, uint32_t position) {
   CHECK_OK(check_ids(logits, ids, prompt_len, options_));
 
-  for (const auto& [id, bias] : options_.logit_bias) logits[id] += bias;
+  apply_bias(logits);
   apply_repeat_penalty(logits, ids);
   apply_count_penalties(logits, ids.subspan(prompt_len));
 
   TRY(const uint32_t best, argmax(logits));
-  if (options_.temperature == 0) return best;
-  // An infinite quotient leaves no differences to draw by. Small temperatures tend to greedy, and
-  // so does a logit of +infinity.
-  const float largest = logits[best] / options_.temperature;
-  if (!std::isfinite(largest)) return best;
+  if (words_.inverse_temperature == 0) return best;
+  const float largest = logits[best] * words_.inverse_temperature;
 
   candidates_.clear();
   for (uint32_t id = 0; id < logits.size(); ++id) {
-    logits[id] /= options_.temperature;
+    logits[id] *= words_.inverse_temperature;
     if (logits[id] > -kInfinity) candidates_.push_back({logits[id], id});  // false for a NaN
   }
   keep_top_k();
@@ -128,13 +135,18 @@ Result<uint32_t> Sampler::sample(std::span<float> logits, std::span<const uint32
   return draw(position);
 }
 
+void Sampler::apply_bias(std::span<float> logits) {
+  biases_.clear();
+  for (const auto& [id, bias] : options_.logit_bias) biases_[id] += bias;
+  for (const auto& [id, bias] : biases_) logits[id] += bias;
+}
+
 void Sampler::apply_repeat_penalty(std::span<float> logits, std::span<const uint32_t> ids) {
-  const float penalty = options_.repeat_penalty;
-  if (penalty == 1) return;
+  if (options_.repeat_penalty == 1) return;
   counts_.resize(logits.size());
   for (const uint32_t id : ids) {
     if (counts_[id]++ > 0) continue;  // once per id, however often it was seen
-    logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
+    logits[id] *= logits[id] > 0 ? words_.inverse_repeat_penalty : words_.repeat_penalty;
   }
   for (const uint32_t id : ids) counts_[id] = 0;
 }
@@ -162,34 +174,35 @@ void Sampler::keep_top_k() {
 // the likeliest first, instead of sorted. The popped ones gather at the back.
 void Sampler::keep_top_p(float largest) {
   if (options_.top_p >= 1) return;
-  double total = 0;
-  for (const Candidate& c : candidates_) total += std::exp(double{c.logit} - largest);
+  uint64_t total = 0;
+  for (const Candidate& c : candidates_) total += weight_of(c.logit, largest);
+  // floor(total * top_p), of which the likeliest token is kept in any case.
+  const uint64_t target = std::max<uint64_t>(
+      (total >> 32) * words_.top_p + ((total & 0xffffffff) * words_.top_p >> 32), 1);
 
   const auto comes_after = [](const Candidate& a, const Candidate& b) {
     return comes_before(b, a);
   };
   std::make_heap(candidates_.begin(), candidates_.end(), comes_after);
   auto kept = candidates_.end();
-  for (double sum = 0; kept != candidates_.begin() && sum < options_.top_p * total;) {
+  for (uint64_t sum = 0; kept != candidates_.begin() && sum < target;) {
     std::pop_heap(candidates_.begin(), kept, comes_after);
     --kept;
-    sum += std::exp(double{kept->logit} - largest);
+    sum += weight_of(kept->logit, largest);
   }
   candidates_.erase(candidates_.begin(), kept);
 }
 
 void Sampler::keep_min_p(float largest) {
   if (options_.min_p <= 0) return;
-  std::erase_if(candidates_, [&](const Candidate& c) {
-    return std::exp(double{c.logit} - largest) < options_.min_p;
-  });
+  std::erase_if(candidates_,
+                [&](const Candidate& c) { return log_share(c.logit, largest) < words_.log_min_p; });
 }
 
 uint32_t Sampler::draw(uint32_t position) const {
   Candidate best{-kInfinity, 0};
   for (const Candidate& c : candidates_) {
-    const float gumbel = -std::log(-std::log(random_uniform(options_.seed, position, c.id)));
-    const Candidate drawn{c.logit + gumbel, c.id};
+    const Candidate drawn{c.logit + gumbel_noise(options_.seed, position, c.id), c.id};
     if (comes_before(drawn, best)) best = drawn;
   }
   return best.id;

@@ -1,12 +1,15 @@
-// The sampler on the host: every option of SamplingOptions over one row of logits. The GPU draws
-// where temperature is all that is asked for; this is where the rest is done.
+// The sampler on the host: every option of SamplingOptions over one row of logits. It says what the
+// options mean; ops::sample_token does the same on the GPU, where tokens are chosen unless
+// GenerateOptions::sample_on_host asks for this one.
 #pragma once
 
 #include "base/result.h"
+#include "ops/sample_token.h"
 
 #include <handloom/sampling_options.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -29,11 +32,20 @@ class Sampler {
   ///  - repeat_penalty counts prompt and generated tokens, each id once (Keskar et al., "CTRL",
   ///    2019, and Hugging Face's RepetitionPenaltyLogitsProcessor);
   ///  - frequency_penalty and presence_penalty count generated tokens only (the OpenAI API);
-  ///  - top_p is a share of what top_k left;
-  ///  - the draw adds -log(-log(u)), u = random_uniform(seed, position, id), to each logit left and
-  ///    takes the largest sum, in f32: with temperature alone, exactly reference::sample_token.
+  ///  - the temperature's reciprocal multiplies the logits; below 1e-20 it is greedy;
+  ///  - top_p is a share of what top_k left. Probabilities are counted as whole multiples of 2^-40
+  ///  of
+  ///    the largest, so that their sums depend on no order;
+  ///  - min_p is compared as a logarithm;
+  ///  - the draw adds gumbel_noise(seed, position, id) to each logit left and takes the largest
+  ///  sum,
+  ///    in f32: with temperature alone, exactly reference::sample_token.
   ///
-  ///   logits      [vocab_size], overwritten: biased, penalised and divided by the temperature
+  /// The GPU chooses the same token from the same logits, but where the rounding decides of its exp
+  /// (whether a token is still within top_p) or log (two sums some units of 2^-22 apart), or where
+  /// a driver fuses the frequency penalty's product and difference.
+  ///
+  ///   logits      [vocab_size], overwritten: biased, penalised and scaled by the temperature
   ///   ids         the prompt, then what was generated; the first `prompt_len` are the prompt
   ///   position    of the token that is to be chosen: the counter of the random numbers
   ///
@@ -53,6 +65,7 @@ class Sampler {
     return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
   }
 
+  void apply_bias(std::span<float> logits);
   void apply_repeat_penalty(std::span<float> logits, std::span<const uint32_t> ids);
   void apply_count_penalties(std::span<float> logits, std::span<const uint32_t> generated);
   void keep_top_k();
@@ -61,9 +74,11 @@ class Sampler {
   uint32_t draw(uint32_t position) const;
 
   SamplingOptions options_;
+  ops::SamplingWords words_;  // the same numbers as the GPU's
   // Scratch, kept between calls so that a step allocates nothing.
   std::vector<Candidate> candidates_;
-  std::vector<uint32_t> counts_;  // [vocab_size], all zero between uses
+  std::map<uint32_t, float> biases_;  // summed by id
+  std::vector<uint32_t> counts_;      // [vocab_size], all zero between uses
 };
 
 }  // namespace handloom::sampling

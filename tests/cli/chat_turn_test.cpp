@@ -83,10 +83,12 @@ TEST(TurnLine, TellsReusedFromEvaluated) {
                                         .n_generated = 25,
                                         .prefill_ms = 100,
                                         .decode_ms = 240,
-                                        .decode_bytes = 240'000'000}};
+                                        .decode_bytes = 240'000'000,
+                                        .steps_in_flight = 2,
+                                        .visible_ms = 19.5}};
   EXPECT_EQ(turn_line(figures, 83, 512),
             "prompt 58 tokens: 45 reused, 13 evaluated 130 tok/s | 25 tokens 100 tok/s | 1.00 GB/s "
-            "| context 83 of 512");
+            "| 2 steps in flight, visible after 19.5 ms | context 83 of 512");
 }
 
 }  // namespace

@@ -66,6 +66,10 @@ TEST(CommandLine, RunTakesEveryOption) {
                                       "8=2",
                                       "--seed",
                                       "18446744073709551615",
+                                      "--steps-in-flight",
+                                      "8",
+                                      "--sample",
+                                      "host",
                                       "--stop",
                                       "a",
                                       "--stop",
@@ -93,15 +97,18 @@ TEST(CommandLine, RunTakesEveryOption) {
   EXPECT_EQ(run.sampling.logit_bias,
             (std::vector<std::pair<uint32_t, float>>{{7, -1.5f}, {8, 2.0f}}));
   EXPECT_EQ(run.sampling.seed, 18446744073709551615u);
+  EXPECT_EQ(run.decode.steps_in_flight, 8u);
+  EXPECT_TRUE(run.decode.sample_on_host);
   EXPECT_EQ(run.stop, (Words{"a", "b c"}));
   EXPECT_TRUE(run.verify && run.json && run.prompt.raw);
   EXPECT_EQ(run.prompt.text, "the prompt");
 }
 
 TEST(CommandLine, ChatTakesModelSamplingAndPolicy) {
-  const auto chat = parse<ChatCommand>({"chat", "--model", "m", "--system", "Be terse.",
-                                        "--max-tokens", "9", "--overflow", "refuse", "--stats",
-                                        "--temperature", "0.5", "--top-k", "3"});
+  const auto chat =
+      parse<ChatCommand>({"chat", "--model", "m", "--system", "Be terse.", "--max-tokens", "9",
+                          "--overflow", "refuse", "--stats", "--temperature", "0.5", "--top-k", "3",
+                          "--steps-in-flight", "2", "--sample", "gpu"});
   EXPECT_EQ(chat.model.folder, "m");
   EXPECT_EQ(chat.system, "Be terse.");
   EXPECT_EQ(chat.max_tokens, 9u);
@@ -109,6 +116,8 @@ TEST(CommandLine, ChatTakesModelSamplingAndPolicy) {
   EXPECT_TRUE(chat.stats);
   EXPECT_EQ(chat.sampling.temperature, 0.5f);
   EXPECT_EQ(chat.sampling.top_k, 3u);
+  EXPECT_EQ(chat.decode.steps_in_flight, 2u);
+  EXPECT_FALSE(chat.decode.sample_on_host);
   EXPECT_EQ(parse<ChatCommand>({"chat"}).overflow, Overflow::drop);
   EXPECT_EQ(usage_error({"chat", "--overflow", "sink"}),
             "--overflow is 'sink', expected one of drop, refuse");
@@ -124,6 +133,8 @@ TEST(CommandLine, WhatIsNotGivenStaysAbsent) {
   EXPECT_EQ(run.model.kv, handloom::KvType::automatic);
   EXPECT_EQ(run.model.kv_spill, handloom::KvSpill::none);
   EXPECT_EQ(run.model.memory_budget, 0u);
+  EXPECT_EQ(run.decode.steps_in_flight, 0u);
+  EXPECT_FALSE(run.decode.sample_on_host);
   EXPECT_FALSE(run.json || run.verify || run.dry_run || run.prompt.raw);
 }
 

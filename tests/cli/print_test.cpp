@@ -77,7 +77,9 @@ Figures example() {
                      .n_generated = 87,
                      .prefill_ms = 67.7,
                      .decode_ms = 1342,
-                     .decode_bytes = 1'210'000'000};
+                     .decode_bytes = 1'210'000'000,
+                     .steps_in_flight = 3,
+                     .visible_ms = 41.2};
   figures.memory = {
       .weights = 13'600'000, .kv_cache = 4'200'000, .activations = 312'000, .other = 0};
   figures.read_bandwidth = 2.2e9;
@@ -89,7 +91,8 @@ Figures example() {
 TEST(FiguresLine, SaysItAllInOneLine) {
   EXPECT_EQ(figures_line(example()),
             "load 0.42 s | prompt 21 tokens 310 tok/s | 87 tokens 64.1 tok/s | 0.90 GB/s, 41 % of "
-            "2.20 GB/s | GPU memory 18.1 MB: weights 13.6, kv 4.20, activations 312 KB | software "
+            "2.20 GB/s | 3 steps in flight, visible after 41.2 ms | GPU memory 18.1 MB: weights "
+            "13.6, kv 4.20, activations 312 KB | software "
             "adapter: llvmpipe");
 }
 
@@ -122,6 +125,8 @@ TEST(FiguresJson, HoldsTheSameNumbers) {
   EXPECT_EQ(json["n_prompt"], 21);
   EXPECT_EQ(json["n_generated"], 87);
   EXPECT_DOUBLE_EQ(json["read_bytes_per_second"], 2.2e9);
+  EXPECT_EQ(json["steps_in_flight"], 3);
+  EXPECT_DOUBLE_EQ(json["visible_ms"], 41.2);
   EXPECT_EQ(json["gpu_memory"]["kv_cache"], 4'200'000);
   EXPECT_DOUBLE_EQ(json["decode_tokens_per_second"], decode_rate(example().timings));
 }

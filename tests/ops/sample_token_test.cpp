@@ -1,17 +1,18 @@
 // sample_token against reference::sample_token: greedy choices exactly; draws wherever the two best
-// scores are further apart than the logarithms of a GPU may be off.
+// scores are further apart than the logarithms of a GPU may be off. What filters and penalties do
+// is tested against the host's sampler, in tests/sampling.
 #include "ops/sample_token.h"
 #include "base/random.h"
 #include "reference/sample_token.h"
 #include "tests/support/close.h"
-#include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"
+#include "tests/support/sampling_buffers.h"
 #include "tests/support/variants.h"
 
 namespace handloom::test {
 namespace {
 
-constexpr uint32_t kVocabSizes[] = {1, 2, 255, 257, 2048, 5000};
+constexpr uint32_t kVocabSizes[] = {1, 2, 255, 257, 2048, 5000};  // one to three workgroups
 constexpr uint32_t kUntouched = 0xabababab;
 
 /// The state after some draws, beginning at `positions[row]`.
@@ -30,10 +31,11 @@ Drawn draw(const std::vector<float>& logits, float temperature, uint64_t seed,
                              .positions = run.inout("positions", positions),
                              .history = run.inout("history", history)};
   const gpu::Tensor logits_gpu = run.in("logits", Host({1, vocab_size}, logits));
-  const gpu::Tensor sampling = run.in("sampling", ops::sampling_words(temperature, seed));
+  const SamplingOptions options = {.temperature = temperature, .seed = seed};
+  const ops::SamplingBuffers buffers = sampling_buffers(run, options, {}, vocab_size);
   const uint32_t per_submit = times % 100 == 0 ? 100 : 1;  // a submit costs more than a draw
   for (uint32_t i = 0; i < per_submit; ++i) {
-    ops::sample_token(run.encoder(), logits_gpu, sampling, state, row);
+    ops::sample_token(run.encoder(), logits_gpu, buffers, state, row, ops::token_choice(options));
   }
   const auto ran = run.run(times / per_submit);
   EXPECT_TRUE(ran) << "sample_token vocab_size " << vocab_size;
@@ -95,10 +97,10 @@ TEST(SampleToken, WithoutANumberThereIsNoToken) {
   }
 }
 
-TEST(SampleToken, MinusInfinityIsTheLastChoice) {
+TEST(SampleToken, MinusInfinityIsNeverChosen) {
   EXPECT_EQ(greedy({-kInfinity, -kInfinity, -3e38f}), 2u);
-  EXPECT_EQ(greedy({kNan, -kInfinity, -kInfinity}), 1u);
-  EXPECT_EQ(greedy(std::vector<float>(300, -kInfinity)), 0u);
+  EXPECT_EQ(draw({kNan, -kInfinity, -kInfinity}, 0, 1, {0}).history[1], ops::kNoToken);
+  EXPECT_EQ(draw(std::vector<float>(300, -kInfinity), 0, 1, {0}).history[1], ops::kNoToken);
   for (uint64_t seed = 0; seed < 50; ++seed) {
     EXPECT_EQ(draw({-kInfinity, 0, -kInfinity}, 0.5f, seed, {0}).token_ids[0], 1u);
   }
@@ -122,18 +124,18 @@ TEST(SampleToken, StepsInARowFillTheHistory) {
                                                   2, 2, 2, 2, kUntouched}));
 }
 
-/// How far a GPU's score of one token may be from the exact one: two logarithms, of which the first
-/// feeds the second, a quotient and a sum (see close.h for what WGSL allows).
+/// Roundings of size u, relative, of what stands for -log(u) in random.wgsl: a logarithm is off by
+/// 6; the series by two for 1 - u and 1 + u, a quotient, twice that for its square, and the sum.
+constexpr double kNegativeLog = 3 * (2 + kDivision) + 3;
+
+/// How far a GPU's score of one token may be from the exact one: the logarithm of -log(u), a
+/// quotient and a sum (see close.h for what WGSL allows).
 double score_error(float logit, float temperature, float u) {
-  const auto log_error = [](double x) {
-    const double relative = 6 * kU * std::abs(std::log(x));  // 3 ULP
-    return x >= 0.5 && x <= 2 ? std::max(relative, 0x1p-21) : relative;
-  };
-  const double wait = -std::log(double{u});
-  const double scaled = std::abs(double{logit} / temperature), noise = std::abs(std::log(wait));
-  // A first logarithm that may be off by its own size says nothing.
-  const double first = log_error(u) < wait ? -std::log1p(-log_error(u) / wait) : kInfinity;
-  return first + log_error(wait) + kDivision * kU * scaled + kU * (scaled + noise);
+  const double wait = -std::log(double{u}), noise = std::abs(std::log(wait));
+  const double relative = 6 * kU * noise;  // 3 ULP
+  const double log_error = wait >= 0.5 && wait <= 2 ? std::max(relative, 0x1p-21) : relative;
+  const double scaled = std::abs(double{logit} / temperature);
+  return kNegativeLog * kU + log_error + kDivision * kU * scaled + kU * (scaled + noise);
 }
 
 /// Whether exact arithmetic and the GPU's must agree: the best score is above all others by more
@@ -228,20 +230,26 @@ TEST(SampleToken, DrawsFollowTheSoftmax) {
 }
 
 TEST(SampleToken, RefusesWrongShapes) {
-  const auto message = [](Shape logits, Shape sampling, uint32_t row) {
+  const auto message = [](Shape logits, Shape adjustments, uint32_t row) {
     return refusal([&](gpu::Encoder& enc) {
-      ops::sample_token(enc, f32(logits, "logits"), u32(sampling, "sampling"),
+      ops::sample_token(enc, f32(logits, "logits"),
+                        {.options = u32({10}, "options"),
+                         .adjustments = u32(adjustments, "adjustments"),
+                         .maxima = u32({1}, "maxima"),
+                         .histograms = u32({8, 256, 2}, "histograms"),
+                         .cuts = u32({8, 6}, "cuts"),
+                         .best = u32({1, 2}, "best")},
                         {.token_ids = u32({4}, "token_ids"),
                          .positions = u32({4}, "positions"),
                          .history = u32({4}, "history")},
-                        row);
+                        row, {});
     });
   };
-  EXPECT_EQ(message({2, 8}, {4}, 0),
+  EXPECT_EQ(message({2, 8}, {8, 2}, 0),
             "sample_token: logits 'logits' has shape [2, 8], expected [1, 8]");
-  EXPECT_EQ(message({1, 8}, {3}, 0),
-            "sample_token: sampling 'sampling' has shape [3], expected [4]");
-  EXPECT_EQ(message({1, 8}, {4}, 4), "sample_token: row is 4, expected at most 3");
+  EXPECT_EQ(message({1, 8}, {8}, 0),
+            "sample_token: adjustments 'adjustments' has shape [8], expected [8, 2]");
+  EXPECT_EQ(message({1, 8}, {8, 2}, 4), "sample_token: row is 4, expected at most 3");
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ TEST(SampleToken, GreedyTakesTheLargestAndTheLowestIdOnATie) {
 
 TEST(SampleToken, NeverChoosesANan) {
   EXPECT_EQ(sample_token(std::vector<float>{kNan, -4, kNan, -3}, 0, 1, 2), 3u);
-  EXPECT_EQ(sample_token(std::vector<float>{kNan, -kInfinity}, 0, 1, 2), 1u);
+  EXPECT_EQ(sample_token(std::vector<float>{kNan, -kInfinity}, 0, 1, 2), kNoToken);
   EXPECT_EQ(sample_token(std::vector<float>{kNan, kNan}, 0, 1, 2), kNoToken);
   EXPECT_EQ(sample_token(std::vector<float>{kNan, kNan}, 1, 1, 2), kNoToken);
   for (uint32_t position = 0; position < 50; ++position) {

@@ -1,0 +1,48 @@
+#include "engine/pace.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace handloom::engine {
+namespace {
+
+constexpr uint32_t kFewest = 2, kMost = 16;  // chosen steps in flight
+constexpr double kBurstMs = 8;   // tokens that come together within this look like a flow
+constexpr double kNewest = 0.2;  // weight of the newest measurement in step_ms
+
+double milliseconds(Pace::Clock::duration d) {
+  return std::chrono::duration<double, std::milli>(d).count();
+}
+
+}  // namespace
+
+uint32_t Pace::steps_in_flight() const {
+  if (wanted_ > 0) return wanted_;
+  if (step_ms_ <= 0) return kFewest;
+  const double n = std::ceil(readback_ms_ / step_ms_) + 1;
+  return static_cast<uint32_t>(std::clamp<double>(n, kFewest, kMost));
+}
+
+uint32_t Pace::steps_per_submit() const {
+  const uint32_t half = std::max(steps_in_flight() / 2, 1u);
+  if (half == 1 || step_ms_ <= 0) return 1;
+  return static_cast<uint32_t>(std::clamp(kBurstMs / step_ms_, 1.0, static_cast<double>(half)));
+}
+
+void Pace::saw(uint32_t n_steps, Clock::time_point submitted, Clock::time_point before,
+               Clock::time_point now) {
+  visible_ms_.push_back(milliseconds(now - submitted));
+  // A step cannot have begun before its submit.
+  const double ms = milliseconds(now - std::max(before, submitted)) / n_steps;
+  step_ms_ = step_ms_ > 0 ? step_ms_ + kNewest * (ms - step_ms_) : ms;
+}
+
+double Pace::visible_ms() const {
+  if (visible_ms_.empty()) return 0;
+  std::vector<double> sorted = visible_ms_;
+  const auto middle = sorted.begin() + static_cast<long>(sorted.size() / 2);
+  std::ranges::nth_element(sorted, middle);
+  return *middle;
+}
+
+}  // namespace handloom::engine

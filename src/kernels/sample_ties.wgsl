@@ -1,0 +1,79 @@
+// sample_ties: ends the search of sample_cut: the key, and the last id kept of the tokens that have it
+//
+//   binding  name        type      shape         access
+//   0        logits      f32       [vocab_size]  read
+//   1        sampling    Sampling  [1]           read
+//   2        maxima      u32       [n_maxima]    read
+//   3        histograms  u32       [8, 256, 2]   read
+//   4        cuts        Cut       [8]           read_write   the last one is the answer
+//   5        params      Params                  uniform
+//
+//   dispatch   (1, 1, 1)
+//   numerics   as sample_cut
+//   cost       next to nothing; reads vocab_size floats if equal logits lie at the edge
+//
+// uses: lib/cut.wgsl
+
+struct Params {
+  vocab_size: u32,
+  n_maxima: u32,
+  last_stage: u32,            // 3 or 7
+  first_by_probability: u32,  // as for sample_cut
+}
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> sampling: Sampling;
+@group(0) @binding(2) var<storage, read> maxima: array<u32>;
+@group(0) @binding(3) var<storage, read> histograms: array<u32>;
+@group(0) @binding(4) var<storage, read_write> cuts: array<Cut>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+const workgroup_size = 256u;
+
+fn has_key(i: u32, key: u32) -> bool {
+  return i < params.vocab_size && order_key(scaled_logit(logits[i])) == key;
+}
+
+@compute @workgroup_size(workgroup_size)
+fn sample_ties(@builtin(local_invocation_index) lane: u32) {
+  let by_probability = params.last_stage >= params.first_by_probability;
+  var largest = 0.0;
+  if (by_probability) {
+    largest = largest_scaled_logit(params.n_maxima, lane);
+  }
+  let at = 2u * (params.last_stage * n_bins + bin_of(lane));
+  let of_bin = vec2u(histograms[at], histograms[at + 1u]);
+  let cut = find_digit(params.last_stage, by_probability, of_bin, largest, lane);
+  if (lane == 0u) {
+    cuts[params.last_stage] = cut;
+  }
+  if (all(cut.remaining == cut.inside)) {
+    return;  // all of them are kept
+  }
+
+  // A lane counts the ties in a run of ids; the one whose run reaches the target counts again.
+  let run = (params.vocab_size + workgroup_size - 1u) / workgroup_size;
+  var n_ties = 0u;
+  for (var i = lane * run; i < (lane + 1u) * run; i++) {
+    n_ties += select(0u, 1u, has_key(i, cut.key));
+  }
+  var weight = vec2u(1u, 0u);
+  if (by_probability) {
+    weight = probability_weight(from_order_key(cut.key), largest);
+  }
+  let of_run = multiply64(weight, n_ties);
+  let sum = accumulate(of_run, lane);
+  if (!reaches(sum, of_run, cut.remaining)) {
+    return;
+  }
+  var so_far = subtract64(sum, of_run);
+  for (var i = lane * run; i < (lane + 1u) * run; i++) {
+    if (has_key(i, cut.key)) {
+      so_far = add64(so_far, weight);
+      if (!is_less64(so_far, cut.remaining)) {
+        cuts[params.last_stage].last_id = i;
+        return;
+      }
+    }
+  }
+}
