@@ -1,6 +1,7 @@
 #include "formats/repack.h"
 
 #include "base/half.h"
+#include "formats/block_values.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -65,11 +66,10 @@ void k_halves(const Byte* q, Byte* codes) {
   }
 }
 
-/// The eight scales and minima of 6 bits that Q4_K and Q5_K press into 12 bytes.
-void put_k_scales(const Byte* s, uint32_t first, uint32_t* scales) {
+/// The eight scales and minima of a block of Q4_K or Q5_K, a byte each.
+void put_k_scales(const Byte* packed, uint32_t first, uint32_t* scales) {
   for (uint32_t j = 0; j < 8; ++j) {
-    const uint32_t scale = j < 4 ? s[j] & 63u : (s[j + 4] & 15u) | (s[j - 4] >> 6) << 4;
-    const uint32_t minimum = j < 4 ? s[j + 4] & 63u : (s[j + 4] >> 4u) | (s[j] >> 6) << 4;
+    const auto [scale, minimum] = k_scale(packed, j);
     put_u8(scales, first + 2 * j, scale);
     put_u8(scales, first + 2 * j + 1, minimum);
   }
