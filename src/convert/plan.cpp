@@ -170,8 +170,7 @@ class Planner {
   }
 
   Result<void> check_readable(const formats::TensorInfo& t) const {
-    const bool is_float = t.dtype == DType::f32 || t.dtype == DType::f16 || t.dtype == DType::bf16;
-    if (is_float || is_quantised(t.dtype)) return {};
+    if (is_float(t.dtype) || is_quantised(t.dtype)) return {};
     return fail(ErrorCode::unsupported,
                 "tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type",
                 formats::printable(t.name), to_string(t.dtype));

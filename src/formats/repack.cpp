@@ -293,16 +293,14 @@ Result<void> repack_row(const TensorInfo& source, uint64_t row, const PlaneLayou
 
 Result<void> check_repackable(const TensorInfo& source, const std::string& where) {
   const uint32_t in_dim = source.shape.dim(source.shape.rank() - 1);
-  const bool plain =
-      source.dtype == DType::f32 || source.dtype == DType::f16 || source.dtype == DType::bf16;
-  if (!plain && !is_quantised(source.dtype)) {
+  if (!is_float(source.dtype) && !is_quantised(source.dtype)) {
     return fail(ErrorCode::unsupported,
                 "{}: tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type", where,
                 printable(source.name), to_string(source.dtype));
   }
   // A group of 40 may be cut short by the row's end; the others may not.
   const uint32_t group = source.dtype == DType::mlc_q3 ? 32 : std::min(source.group, 128u);
-  const uint32_t multiple = std::max(plain ? 4u : 32u, group);
+  const uint32_t multiple = std::max(is_float(source.dtype) ? 4u : 32u, group);
   if (in_dim % multiple == 0) return {};
   return fail(ErrorCode::unsupported,
               "{}: tensor '{}' has rows of {} values, expected a multiple of {}", where,
