@@ -368,7 +368,8 @@ Result<uint64_t> run(const Options& options) {
                                   .checkpoint = std::move(checkpoint),
                                   .tokenizer = {}};
   TRY(const convert::TensorPlan plan,
-      convert::plan_tensors(convert::Source(files), {.recipe = recipe}));
+      convert::plan_tensors(formats::WeightSource(files.config, files.checkpoint, files.naming),
+                            {.recipe = recipe}));
   const auto random = [&](size_t i) -> Result<Encoded> {
     return random_tensor(plan.tensors[i], random_bits(i, 0));
   };

@@ -88,6 +88,7 @@ constexpr BlockSize block_size(DType dtype) {
 }
 
 constexpr bool is_quantised(DType dtype) { return dtype >= DType::q4_0; }
+constexpr bool is_float(DType dtype) { return dtype <= DType::bf16; }  // f32, f16, bf16
 
 /// Bytes of one element of a plain type.
 constexpr uint32_t dtype_bytes(DType dtype) {

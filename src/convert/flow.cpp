@@ -8,10 +8,11 @@ namespace handloom::convert {
 namespace {
 
 using formats::Config;
+using formats::WeightSource;
 
 class Outline {
  public:
-  explicit Outline(const Source& source) : source_(source), c_(source.config()) {}
+  explicit Outline(const WeightSource& source) : source_(source), c_(source.config()) {}
 
   std::vector<FlowStep> run() {
     add(0, "embed", matrix("token_embd", c_.vocab_size, c_.model_dim) + scaled_embedding());
@@ -65,11 +66,11 @@ class Outline {
   void attention() {
     add(1, "rms_norm", fmt::format("attn_norm, eps {}", c_.norm_eps));
     const uint64_t dim = c_.model_dim;
-    const bool fused = c_.fused_projections || (!has("attn_q") && has("attn_qkv"));
     const std::string qkv =
-        fused ? matrix("attn_qkv", c_.q_dim() + uint64_t{2} * c_.kv_dim(), dim)
-              : fmt::format("{}; {}; {}", matrix("attn_q", c_.q_dim(), dim),
-                            matrix("attn_k", c_.kv_dim(), dim), matrix("attn_v", c_.kv_dim(), dim));
+        source_.is_fused("blk.0.", "attn_q")
+            ? matrix("attn_qkv", c_.q_dim() + uint64_t{2} * c_.kv_dim(), dim)
+            : fmt::format("{}; {}; {}", matrix("attn_q", c_.q_dim(), dim),
+                          matrix("attn_k", c_.kv_dim(), dim), matrix("attn_v", c_.kv_dim(), dim));
     add(1, "qkv", qkv + (c_.qkv_bias ? "; biases" : ""));
     if (c_.qk_norm) add(1, "qk_norm", fmt::format("each head of {}", c_.head_dim));
     add(1, "rope", rope());
@@ -122,11 +123,11 @@ class Outline {
     if (c_.n_experts > 0) {
       experts(activation, formula);
     } else {
-      const bool fused = c_.fused_projections || (!has("ffn_gate") && has("ffn_gate_up"));
       add(1, "gate_up",
-          fused ? matrix("ffn_gate_up", uint64_t{2} * c_.ffn_dim, dim)
-                : fmt::format("{}; {}", matrix("ffn_gate", c_.ffn_dim, dim),
-                              matrix("ffn_up", c_.ffn_dim, dim)));
+          source_.is_fused("blk.0.", "ffn_gate")
+              ? matrix("ffn_gate_up", uint64_t{2} * c_.ffn_dim, dim)
+              : fmt::format("{}; {}", matrix("ffn_gate", c_.ffn_dim, dim),
+                            matrix("ffn_up", c_.ffn_dim, dim)));
       add(1, activation, formula);
       add(1, "down", matrix("ffn_down", dim, c_.ffn_dim));
     }
@@ -151,13 +152,13 @@ class Outline {
     add(2, "down", of_all("down", c_.model_dim, c_.expert_ffn_dim));
   }
 
-  const Source& source_;
+  const WeightSource& source_;
   const Config& c_;
   std::vector<FlowStep> steps_;
 };
 
 }  // namespace
 
-std::vector<FlowStep> flow_of(const Source& source) { return Outline(source).run(); }
+std::vector<FlowStep> flow_of(const formats::WeightSource& source) { return Outline(source).run(); }
 
 }  // namespace handloom::convert

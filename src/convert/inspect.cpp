@@ -26,9 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 
 using formats::Config;
-using formats::ModelFiles;
 using formats::Naming;
 using formats::TensorInfo;
+using formats::WeightSource;
 
 constexpr uint32_t kUsualContext = 8192;  // of a session, unless told otherwise
 
@@ -227,13 +227,13 @@ void add_tokenizer(Parts& parts, Inspection& out) {
 }
 
 /// Whether the weights are those of the config, and of types that the kernels take.
-void check_weights(const ModelFiles& files, Parts& parts) {
+void check_weights(const WeightSource& source, Parts& parts) {
   std::optional<TensorPlan> plan;
-  parts.take(plan_tensors(Source(files), {}), plan);
+  parts.take(plan_tensors(source, {}), plan);
   if (!plan) return;
   for (const OutTensor& t : plan->tensors) {
-    for (const RowRange& range : t.rows) {
-      const auto good = formats::check_repackable(*range.tensor, files.checkpoint.where());
+    for (const formats::RowRange& range : t.rows) {
+      const auto good = formats::check_repackable(*range.tensor, source.checkpoint().where());
       if (!good) parts.problems.push_back(good.error().message);
     }
   }
@@ -269,14 +269,9 @@ Result<Inspection> inspect(const std::string& path, uint32_t context) {
     add_memory(*parts.config, context, out);
   }
   if (parts.config && parts.checkpoint) {
-    const ModelFiles files{.naming = parts.naming,
-                           .path = path,
-                           .config = *parts.config,
-                           .generation = {},
-                           .checkpoint = std::move(*parts.checkpoint),
-                           .tokenizer = {}};
-    out.flow = flow_of(Source(files));
-    check_weights(files, parts);
+    const WeightSource source(*parts.config, *parts.checkpoint, parts.naming);
+    out.flow = flow_of(source);
+    check_weights(source, parts);
   }
   remove_doubles(parts.problems);
   out.problems = std::move(parts.problems);

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "convert/config_json.h"
-#include "convert/safetensors_stream.h"
+#include "formats/safetensors.h"
 
 #include <array>
 #include <filesystem>
@@ -106,14 +106,14 @@ class Layout {
     }
   }
 
-  std::span<const StreamTensor> heads() const { return heads_; }
+  std::span<const formats::SafetensorsTensor> heads() const { return heads_; }
 
-  Result<std::vector<std::byte>> bytes_of(size_t i, const EncodeTensor& encode_tensor) {
+  Result<std::span<const std::byte>> bytes_of(size_t i, const EncodeTensor& encode_tensor) {
     const auto [tensor, is_scales] = sources_[i];
-    if (is_scales) return std::move(scales_);
-    TRY(Encoded encoded, encode_tensor(tensor));
-    scales_ = std::move(encoded.scales);
-    return std::move(encoded.bytes);
+    if (is_scales) return encoded_.scales;
+    encoded_ = {};  // before the next one takes memory
+    TRY(encoded_, encode_tensor(tensor));
+    return encoded_.bytes;
   }
 
  private:
@@ -136,9 +136,9 @@ class Layout {
     bool is_scales = false;
   };
 
-  std::vector<StreamTensor> heads_;
+  std::vector<formats::SafetensorsTensor> heads_;
   std::vector<From> sources_;
-  std::vector<std::byte> scales_;  // of the tensor whose codes were asked for last
+  Encoded encoded_;  // the tensor whose codes were asked for last
 };
 
 Result<void> make_folder(const std::string& folder) {
@@ -195,8 +195,9 @@ Result<void> write_int8_folder(const std::string& path, const ModelFiles& files,
     CHECK_OK(write_file(scratch.path + "/" + name, parts));
   }
   Layout layout(tensors);
-  CHECK_OK(write_safetensors_stream(scratch.path + "/model.safetensors", layout.heads(),
-                                    [&](size_t i) { return layout.bytes_of(i, encode_tensor); }));
+  CHECK_OK(formats::write_safetensors_stream(
+      scratch.path + "/model.safetensors", layout.heads(), {{"format", "pt"}},
+      [&](size_t i) { return layout.bytes_of(i, encode_tensor); }));
   return move_files(scratch.path, folder);
 }
 

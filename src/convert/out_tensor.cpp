@@ -28,28 +28,18 @@ bool is_copied(const OutTensor& out, const formats::TensorInfo& source) {
   return source.dtype == out.dtype && source.group == 0;
 }
 
-const RowRange& find_range(const OutTensor& out, uint64_t& row) {
-  for (const RowRange& range : out.rows) {
-    if (row < range.n_rows) return range;
-    row -= range.n_rows;
-  }
-  return out.rows.back();
-}
-
 /// One row of `out` to its place in `to`.
 Result<void> encode_row(const OutTensor& out, uint64_t row, std::vector<float>& values,
                         Encoded& to) {
   const uint32_t in_dim = out.in_dim();
   const uint64_t size = row_bytes(out.dtype, in_dim);
   const auto place = std::span(to.bytes).subspan(row * size, size);
-  uint64_t in_range = row;
-  const RowRange& range = find_range(out, in_range);
-  const uint64_t source_row = range.source_row(in_range);
-  if (is_copied(out, *range.tensor)) {
-    std::memcpy(place.data(), range.tensor->bytes.data() + source_row * size, size);
+  const auto [source, source_row] = formats::find_row(out.rows, row);
+  if (is_copied(out, *source)) {
+    std::memcpy(place.data(), source->bytes.data() + source_row * size, size);
     return {};
   }
-  CHECK_OK(formats::dequantise_rows(*range.tensor, source_row, 1, values));
+  CHECK_OK(formats::dequantise_rows(*source, source_row, 1, values));
   if (out.dtype == DType::f32) {
     std::memcpy(place.data(), values.data(), size);
     return {};
@@ -88,14 +78,6 @@ Encoded from_values(const OutTensor& tensor) {
 
 }  // namespace
 
-uint64_t RowRange::source_row(uint64_t row) const {
-  if (order == HeadOrder::same) return first_row + row;
-  const uint64_t head = row / head_dim, i = row % head_dim, half = head_dim / 2;
-  const uint64_t in_head = order == HeadOrder::to_pairs ? i % 2 * half + i / 2  // row [j][half]
-                                                        : i % half * 2 + i / half;
-  return first_row + head * head_dim + in_head;
-}
-
 uint64_t OutTensor::bytes() const { return n_rows() * row_bytes(dtype, in_dim()); }
 
 uint64_t OutTensor::scale_bytes() const { return group == 0 ? 0 : shape.count() / group * 4; }
@@ -119,7 +101,7 @@ Result<Encoded> encode(const OutTensor& tensor, const OnRows& on_rows) {
     }
     if (on_rows && !on_rows(n)) return stopped();
   }
-  for (const RowRange& range : tensor.rows) release_pages(range.tensor->bytes);
+  for (const formats::RowRange& range : tensor.rows) release_pages(range.tensor->bytes);
   return to;
 }
 

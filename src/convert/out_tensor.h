@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "formats/checkpoint.h"
+#include "formats/weight_source.h"
 
 #include <cstdint>
 #include <functional>
@@ -13,33 +13,13 @@
 
 namespace handloom::convert {
 
-/// How the rows of a query or key head follow each other. Row [half][j] of Hugging Face's order is
-/// row [j][half] of the order that GGUF has for Llamas.
-enum class HeadOrder {
-  same,
-  to_pairs,   // from Hugging Face's order to GGUF's
-  to_halves,  // back
-};
-
-/// Rows of a file's tensor that become rows of another.
-struct RowRange {
-  const formats::TensorInfo* tensor = nullptr;
-  uint64_t first_row = 0;
-  uint64_t n_rows = 0;
-  HeadOrder order = HeadOrder::same;
-  uint32_t head_dim = 0;  // rows of a head, where the order changes
-
-  /// The row of `tensor` that becomes row `row` of this range.
-  uint64_t source_row(uint64_t row) const;
-};
-
 struct OutTensor {
   std::string name;  // in the file to be
   DType dtype = DType::f32;
   Shape shape;
-  uint32_t group = 0;              // int8_block: values that share a scale
-  std::vector<RowRange> rows;      // one below the other; or else
-  std::vector<float> values = {};  // of f32, what there is: norms, biases
+  uint32_t group = 0;                   // int8_block: values that share a scale
+  std::vector<formats::RowRange> rows;  // one below the other; or else
+  std::vector<float> values = {};       // of f32, what there is: norms, biases
 
   uint32_t in_dim() const { return shape.dim(shape.rank() - 1); }
   uint64_t n_rows() const { return in_dim() == 0 ? 0 : shape.count() / in_dim(); }

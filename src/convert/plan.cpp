@@ -10,12 +10,15 @@ namespace handloom::convert {
 namespace {
 
 using formats::Config;
+using formats::HeadOrder;
 using formats::Naming;
+using formats::RowRange;
+using formats::WeightSource;
 
 /// Adds one tensor after the other.
 class Planner {
  public:
-  Planner(const Source& source, const PlanOptions& options)
+  Planner(const WeightSource& source, const PlanOptions& options)
       : source_(source), config_(source.config()), options_(options) {}
 
   Result<TensorPlan> run() {
@@ -170,8 +173,7 @@ class Planner {
   }
 
   Result<void> check_readable(const formats::TensorInfo& t) const {
-    const bool is_float = t.dtype == DType::f32 || t.dtype == DType::f16 || t.dtype == DType::bf16;
-    if (is_float || is_quantised(t.dtype)) return {};
+    if (is_float(t.dtype) || is_quantised(t.dtype)) return {};
     return fail(ErrorCode::unsupported,
                 "tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type",
                 formats::printable(t.name), to_string(t.dtype));
@@ -195,7 +197,7 @@ class Planner {
                              .values = std::move(values)});
   }
 
-  const Source& source_;
+  const WeightSource& source_;
   const Config& config_;
   const PlanOptions& options_;
   TensorPlan plan_;
@@ -204,7 +206,7 @@ class Planner {
 
 }  // namespace
 
-Result<TensorPlan> plan_tensors(const Source& source, const PlanOptions& options) {
+Result<TensorPlan> plan_tensors(const formats::WeightSource& source, const PlanOptions& options) {
   return Planner(source, options).run();
 }
 

@@ -4,7 +4,7 @@
 #include "base/result.h"
 #include "convert/out_tensor.h"
 #include "convert/recipe.h"
-#include "convert/source.h"
+#include "formats/weight_source.h"
 
 #include <string>
 #include <vector>
@@ -24,7 +24,7 @@ struct TensorPlan {
   std::vector<std::string> notes;  // a sentence for each kind of matrix that got another type
 };
 
-/// Errors: those of Source; unsupported for a checkpoint that is no float or quantised type.
-Result<TensorPlan> plan_tensors(const Source& source, const PlanOptions& options);
+/// Errors: those of WeightSource; unsupported for a checkpoint that is no float or quantised type.
+Result<TensorPlan> plan_tensors(const formats::WeightSource& source, const PlanOptions& options);
 
 }  // namespace handloom::convert

@@ -115,7 +115,7 @@ Result<QuantiseReport> quantise(const std::string& in, const std::string& out,
 
   TRY(formats::ModelFiles files, formats::open_model(in));
   TRY(const ModelVocabulary vocabulary, vocabulary_of(files.tokenizer, files.config.vocab_size));
-  const Source source(files);
+  const formats::WeightSource source(files.config, files.checkpoint, files.naming);
   const auto naming = is_folder ? formats::Naming::hugging_face : formats::Naming::gguf;
   TRY(const TensorPlan plan,
       plan_tensors(source, {.recipe = recipe, .block = options.block, .naming = naming}));

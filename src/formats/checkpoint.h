@@ -30,6 +30,11 @@ struct TensorInfo {
   DType scale_dtype = DType::f16;          // f16, f32 or bf16
   uint32_t group = 0;                      // values along a row that share a scale
 
+  /// What all dimensions but the last multiply to; 0 where there are no values.
+  uint64_t n_rows() const {
+    const uint32_t in_dim = shape.rank() == 0 ? 0 : shape.dim(shape.rank() - 1);
+    return in_dim == 0 ? 0 : shape.count() / in_dim;
+  }
   /// All bytes of the tensor in its file.
   uint64_t file_bytes() const { return bytes.size() + scales.size() + biases.size(); }
 };

@@ -32,10 +32,6 @@ bool same_rows(const Shape& a, const Shape& b) {
 
 uint32_t columns(const TensorInfo& tensor) { return tensor.shape.dim(tensor.shape.rank() - 1); }
 
-bool is_float(DType dtype) {
-  return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32;
-}
-
 /// AWQ and GPTQ pack their codes another way, in several ways.
 Result<void> check_method(const Checkpoint& plain) {
   for (const TensorInfo& tensor : plain.tensors()) {

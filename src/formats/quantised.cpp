@@ -5,7 +5,6 @@
 #include "formats/names.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <optional>
 #include <vector>
@@ -187,8 +186,7 @@ Result<void> check_size(const TensorInfo& tensor) {
 
 Result<void> dequantise_rows(const TensorInfo& tensor, uint64_t first_row, uint64_t n_rows,
                              std::span<float> out) {
-  constexpr std::array plain = {DType::f32, DType::f16, DType::bf16};
-  if (!is_quantised(tensor.dtype) && std::ranges::find(plain, tensor.dtype) == plain.end()) {
+  if (!is_quantised(tensor.dtype) && !is_float(tensor.dtype)) {
     return fail(ErrorCode::unsupported,
                 "tensor '{}': has type {}, expected f32, f16, bf16 or a quantised type",
                 printable(tensor.name), to_string(tensor.dtype));

@@ -1,6 +1,7 @@
 #include "formats/repack.h"
 
 #include "base/half.h"
+#include "formats/block_values.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -65,11 +66,10 @@ void k_halves(const Byte* q, Byte* codes) {
   }
 }
 
-/// The eight scales and minima of 6 bits that Q4_K and Q5_K press into 12 bytes.
-void put_k_scales(const Byte* s, uint32_t first, uint32_t* scales) {
+/// The eight scales and minima of a block of Q4_K or Q5_K, a byte each.
+void put_k_scales(const Byte* packed, uint32_t first, uint32_t* scales) {
   for (uint32_t j = 0; j < 8; ++j) {
-    const uint32_t scale = j < 4 ? s[j] & 63u : (s[j + 4] & 15u) | (s[j - 4] >> 6) << 4;
-    const uint32_t minimum = j < 4 ? s[j + 4] & 63u : (s[j + 4] >> 4u) | (s[j] >> 6) << 4;
+    const auto [scale, minimum] = k_scale(packed, j);
     put_u8(scales, first + 2 * j, scale);
     put_u8(scales, first + 2 * j + 1, minimum);
   }
@@ -293,16 +293,14 @@ Result<void> repack_row(const TensorInfo& source, uint64_t row, const PlaneLayou
 
 Result<void> check_repackable(const TensorInfo& source, const std::string& where) {
   const uint32_t in_dim = source.shape.dim(source.shape.rank() - 1);
-  const bool plain =
-      source.dtype == DType::f32 || source.dtype == DType::f16 || source.dtype == DType::bf16;
-  if (!plain && !is_quantised(source.dtype)) {
+  if (!is_float(source.dtype) && !is_quantised(source.dtype)) {
     return fail(ErrorCode::unsupported,
                 "{}: tensor '{}' has type {}, expected f32, f16, bf16 or a quantised type", where,
                 printable(source.name), to_string(source.dtype));
   }
   // A group of 40 may be cut short by the row's end; the others may not.
   const uint32_t group = source.dtype == DType::mlc_q3 ? 32 : std::min(source.group, 128u);
-  const uint32_t multiple = std::max(plain ? 4u : 32u, group);
+  const uint32_t multiple = std::max(is_float(source.dtype) ? 4u : 32u, group);
   if (in_dim % multiple == 0) return {};
   return fail(ErrorCode::unsupported,
               "{}: tensor '{}' has rows of {} values, expected a multiple of {}", where,

@@ -270,6 +270,11 @@ Result<Checkpoint> open_index(const std::string& folder, const std::string& inde
 
 }  // namespace
 
+std::string_view safetensors_dtype(DType dtype) {
+  const auto known = std::ranges::find(kFileDTypes, dtype, &FileDType::dtype);
+  return known == kFileDTypes.end() ? "" : known->name;
+}
+
 Result<Checkpoint> parse_safetensors(std::span<const std::byte> bytes, std::string where) {
   TRY(std::vector<TensorInfo> tensors, parse_tensors(bytes, where));
   return Checkpoint::from(std::move(where), {}, std::move(tensors));

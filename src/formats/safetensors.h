@@ -8,6 +8,7 @@
 
 #include "formats/checkpoint.h"
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -27,9 +28,31 @@ Result<Checkpoint> open_safetensors(const std::string& folder_or_file);
 /// One file's bytes, which must outlive the result. `where` begins every error message.
 Result<Checkpoint> parse_safetensors(std::span<const std::byte> bytes, std::string where);
 
+/// What the format calls a plain type, such as "BF16"; "" if it has no name for it.
+std::string_view safetensors_dtype(DType dtype);
+
+/// What of a tensor stands in the header of a file to be written.
+struct SafetensorsTensor {
+  std::string name;
+  DType dtype = DType::f32;  // plain
+  Shape shape;
+};
+
+/// The bytes of tensor `i`, as many as its type and shape say, valid until the next call. Its error
+/// ends the writing.
+using SafetensorsBytes = std::function<Result<std::span<const std::byte>>(size_t i)>;
+
+/// Writes one file of tensors that need not fit in memory together, complete or not at all. They
+/// lie in this order, without holes; each one's bytes are asked for when their turn comes. Errors:
+/// invalid_argument (a name that is doubled or not UTF-8, a quantised type, bytes that contradict a
+/// shape), io.
+Result<void> write_safetensors_stream(const std::string& path,
+                                      std::span<const SafetensorsTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata,
+                                      const SafetensorsBytes& bytes_of);
+
 /// Writes one file that open_safetensors reads, complete or not at all. Every tensor begins at a
-/// multiple of its element size. Error: invalid_argument if a name is doubled or not UTF-8, or if
-/// bytes contradict a shape.
+/// multiple of its element size. Errors: those of write_safetensors_stream.
 Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
                                const std::map<std::string, std::string>& metadata = {});
 

@@ -5,22 +5,10 @@
 #include "formats/names.h"
 #include "formats/quantised.h"
 
+#include <algorithm>
+
 namespace handloom::formats {
 namespace {
-
-std::string_view file_dtype(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "F32";
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::u32: return "U32";
-    case DType::i32: return "I32";
-    case DType::i64: return "I64";
-    case DType::u8: return "U8";
-    case DType::i8: return "I8";
-    default: return "";  // quantised: safetensors has no name for it
-  }
-}
 
 std::string_view npy_dtype(DType dtype) {
   switch (dtype) {
@@ -37,10 +25,10 @@ std::string_view npy_dtype(DType dtype) {
 }
 
 /// Neither format has a name for quantised blocks.
-Result<void> check_plain(const TensorInfo& tensor) {
-  if (!is_quantised(tensor.dtype)) return {};
+Result<void> check_plain(const std::string& name, DType dtype) {
+  if (!is_quantised(dtype)) return {};
   return fail(ErrorCode::invalid_argument, "tensor '{}': has type {}, expected a plain type",
-              printable(tensor.name), to_string(tensor.dtype));
+              printable(name), to_string(dtype));
 }
 
 Result<void> check_text(const std::string& path, std::string_view what, const std::string& text) {
@@ -59,25 +47,28 @@ Result<Json> metadata_to_json(const std::string& path,
   return object;
 }
 
+uint64_t bytes_in_file(const SafetensorsTensor& t) {
+  return t.shape.count() * dtype_bytes(t.dtype);
+}
+
 /// Fills `header` with the tensors' entries, which lie in the given order.
-Result<void> add_entries(const std::string& path, std::span<const TensorInfo* const> tensors,
+Result<void> add_entries(const std::string& path, std::span<const SafetensorsTensor> tensors,
                          Json& header) {
   uint64_t offset = 0;
-  for (const TensorInfo* tensor : tensors) {
-    CHECK_OK(check_size(*tensor));
-    CHECK_OK(check_text(path, "tensor name", tensor->name));
-    if (tensor->name == "__metadata__" || header.contains(tensor->name)) {
+  for (const SafetensorsTensor& tensor : tensors) {
+    CHECK_OK(check_plain(tensor.name, tensor.dtype));
+    CHECK_OK(check_text(path, "tensor name", tensor.name));
+    if (tensor.name == "__metadata__" || header.contains(tensor.name)) {
       return fail(ErrorCode::invalid_argument, "{}: tensor name '{}' is taken", path,
-                  printable(tensor->name));
+                  printable(tensor.name));
     }
+    const uint64_t end = offset + bytes_in_file(tensor);
     Json shape = Json::array();
-    for (const uint32_t dim : tensor->shape.dims()) shape.push_back(dim);
-    Json entry = Json::object();
-    entry["dtype"] = file_dtype(tensor->dtype);
-    entry["shape"] = std::move(shape);
-    entry["data_offsets"] = {offset, offset + tensor->bytes.size()};
-    header[tensor->name] = std::move(entry);
-    offset += tensor->bytes.size();
+    for (const uint32_t dim : tensor.shape.dims()) shape.push_back(dim);
+    header[tensor.name] = {{"dtype", safetensors_dtype(tensor.dtype)},
+                           {"shape", std::move(shape)},
+                           {"data_offsets", {offset, end}}};
+    offset = end;
   }
   return {};
 }
@@ -114,30 +105,53 @@ std::string npy_prefix(const TensorInfo& tensor) {
 
 }  // namespace
 
-Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
-                               const std::map<std::string, std::string>& metadata) {
-  // Wide elements first keeps every tensor aligned without holes, which the format forbids.
-  std::vector<const TensorInfo*> order;
-  for (const TensorInfo& tensor : tensors) CHECK_OK(check_plain(tensor));
-  for (const uint32_t width : {8u, 4u, 2u, 1u}) {
-    for (const TensorInfo& tensor : tensors) {
-      if (dtype_bytes(tensor.dtype) == width) order.push_back(&tensor);
-    }
-  }
-
+Result<void> write_safetensors_stream(const std::string& path,
+                                      std::span<const SafetensorsTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata,
+                                      const SafetensorsBytes& bytes_of) {
   Json header = Json::object();
-  CHECK_OK(add_entries(path, order, header));
+  CHECK_OK(add_entries(path, tensors, header));
   TRY(Json described, metadata_to_json(path, metadata));
   if (!described.empty()) header["__metadata__"] = std::move(described);
 
+  TRY(PartialFile file, PartialFile::create(path));
   const std::string prefix = to_prefix(header);
-  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(prefix))};
-  for (const TensorInfo* tensor : order) parts.push_back(tensor->bytes);
-  return write_file(path, parts);
+  CHECK_OK(file.append(std::as_bytes(std::span(prefix))));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    TRY(const std::span<const std::byte> bytes, bytes_of(i));
+    const SafetensorsTensor& tensor = tensors[i];
+    if (bytes.size() != bytes_in_file(tensor)) {
+      return fail(ErrorCode::invalid_argument,
+                  "{}: tensor '{}': has {} bytes, expected {} for {} {}", path,
+                  printable(tensor.name), bytes.size(), bytes_in_file(tensor),
+                  to_string(tensor.dtype), to_string(tensor.shape));
+    }
+    CHECK_OK(file.append(bytes));
+  }
+  return file.finish();
+}
+
+Result<void> write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  std::vector<const TensorInfo*> order;
+  for (const TensorInfo& tensor : tensors) {
+    CHECK_OK(check_size(tensor));
+    order.push_back(&tensor);
+  }
+  // Wide elements first keeps every tensor aligned without holes, which the format forbids.
+  std::ranges::stable_sort(order, std::ranges::greater(),
+                           [](const TensorInfo* t) { return block_size(t->dtype).bytes; });
+  std::vector<SafetensorsTensor> heads;
+  for (const TensorInfo* tensor : order) {
+    heads.push_back({tensor->name, tensor->dtype, tensor->shape});
+  }
+  return write_safetensors_stream(
+      path, heads, metadata,
+      [&](size_t i) -> Result<std::span<const std::byte>> { return order[i]->bytes; });
 }
 
 Result<void> write_npy(const std::string& path, const TensorInfo& tensor) {
-  CHECK_OK(check_plain(tensor));
+  CHECK_OK(check_plain(tensor.name, tensor.dtype));
   CHECK_OK(check_size(tensor));
   const std::string prefix = npy_prefix(tensor);
   std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(prefix)), tensor.bytes};

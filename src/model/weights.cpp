@@ -1,159 +1,146 @@
 #include "model/weights.h"
 
+#include "formats/weight_source.h"
+
+#include <array>
+
 namespace handloom::model {
 namespace {
 
 using formats::Config;
+using formats::RowRange;
 
-float norm_offset(const Config& c) { return c.gemma_norms && !c.norms_include_one ? 1.0f : 0.0f; }
+/// Puts the tensors of the file together as Weights has them.
+class Loader {
+ public:
+  Loader(const formats::WeightSource& source, Uploader& uploader)
+      : source_(source), config_(source.config()), uploader_(uploader) {}
 
-/// The rows of `ours`; of a Llama in GGUF, those of queries and keys are permuted.
-Result<Piece> head_rows(const Uploader& up, const Config& c, const std::string& ours,
-                        uint32_t rows) {
-  TRY(Piece piece, up.piece(ours, rows, c.model_dim));
-  if (c.permuted_qk) piece.permuted_head = c.head_dim;
-  return piece;
-}
-
-/// The file may hold one matrix or three.
-Result<ops::Matrix> load_qkv(Uploader& up, const Config& c, const std::string& blk) {
-  std::vector<Piece> pieces;
-  if (c.fused_projections || up.find(blk + "attn_q.weight") == nullptr) {
-    if (c.fused_projections || up.find(blk + "attn_qkv.weight") != nullptr) {
-      TRY(const Piece fused,
-          up.piece(blk + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim(), c.model_dim));
-      return up.matrix(blk + "attn_qkv.weight", {fused}, c.model_dim);
+  Result<Weights> run() {
+    const Config& c = config_;
+    Weights weights;
+    TRY(weights.token_embd, matrix("token_embd.weight", c.vocab_size, c.model_dim));
+    for (uint32_t il = 0; il < c.n_layers; ++il) {
+      TRY(Weights::Layer layer, load_layer(fmt::format("blk.{}.", il)));
+      weights.layers.push_back(std::move(layer));
     }
-  }
-  TRY(const Piece q, head_rows(up, c, blk + "attn_q.weight", c.q_dim()));
-  TRY(const Piece k, head_rows(up, c, blk + "attn_k.weight", c.kv_dim()));
-  TRY(const Piece v, up.piece(blk + "attn_v.weight", c.kv_dim(), c.model_dim));
-  return up.matrix(blk + "attn_qkv.weight", {q, k, v}, c.model_dim);
-}
-
-Result<ops::Matrix> load_gate_up(Uploader& up, const Config& c, const std::string& blk) {
-  if (c.fused_projections || up.find(blk + "ffn_gate.weight") == nullptr) {
-    if (c.fused_projections || up.find(blk + "ffn_gate_up.weight") != nullptr) {
-      TRY(const Piece fused, up.piece(blk + "ffn_gate_up.weight", 2 * c.ffn_dim, c.model_dim));
-      return up.matrix(blk + "ffn_gate_up.weight", {fused}, c.model_dim);
+    TRY(weights.output_norm, norm("output_norm.weight", c.model_dim));
+    weights.output = weights.token_embd;
+    if (!c.tied_embeddings) {
+      TRY(weights.output, matrix("output.weight", c.vocab_size, c.model_dim));
     }
+    return weights;
   }
-  TRY(const Piece gate, up.piece(blk + "ffn_gate.weight", c.ffn_dim, c.model_dim));
-  TRY(const Piece up_proj, up.piece(blk + "ffn_up.weight", c.ffn_dim, c.model_dim));
-  return up.matrix(blk + "ffn_gate_up.weight", {gate, up_proj}, c.model_dim);
-}
 
-Result<void> load_attention(Uploader& up, const Config& c, const std::string& blk,
-                            Weights::Layer& w) {
-  TRY(w.attn_qkv, load_qkv(up, c, blk));
-  if (c.qkv_bias) {
-    const bool fused = up.find(blk + "attn_qkv.bias") != nullptr;
-    TRY(w.attn_qkv_bias,
-        fused ? up.vector(blk + "attn_qkv.bias",
-                          {{blk + "attn_qkv.bias", c.q_dim() + 2 * c.kv_dim()}})
-              : up.vector(blk + "attn_qkv.bias", {{blk + "attn_q.bias", c.q_dim()},
-                                                  {blk + "attn_k.bias", c.kv_dim()},
-                                                  {blk + "attn_v.bias", c.kv_dim()}}));
+ private:
+  Result<Weights::Layer> load_layer(const std::string& blk) {
+    Weights::Layer w;
+    CHECK_OK(load_norms(blk, w));
+    CHECK_OK(load_attention(blk, w));
+    CHECK_OK(config_.n_experts > 0 ? load_experts(blk, w) : load_ffn(blk, w));
+    return w;
   }
-  if (c.qk_norm) {
-    const auto norm = [&](const std::string& name) {
-      return up.vector(name, {{name, c.head_dim}}, norm_offset(c));
-    };
-    TRY(w.attn_q_norm, norm(blk + "attn_q_norm.weight"));
-    TRY(w.attn_k_norm, norm(blk + "attn_k_norm.weight"));
-  }
-  TRY(const Piece output, up.piece(blk + "attn_output.weight", c.model_dim, c.q_dim()));
-  TRY(w.attn_output, up.matrix(blk + "attn_output.weight", {output}, c.q_dim()));
-  return {};
-}
 
-/// Expert after expert, gate above up. A file has a tensor for each expert or one for all; MLC's
-/// has gate and up as one, too.
-Result<void> load_experts(Uploader& up, const Config& c, const std::string& blk,
-                          Weights::Layer& w) {
-  const uint32_t dim = c.expert_ffn_dim;
-  std::vector<Piece> gate_up, down;
-  const bool fused = up.find(blk + "experts.gate_up.weight") != nullptr;
-  const bool stacked = fused || up.find(blk + "experts.gate.weight") != nullptr;
-  for (uint32_t e = 0; e < c.n_experts; ++e) {
-    const auto rows_of_expert = [&](std::string_view matrix, uint32_t rows,
-                                    uint32_t in_dim) -> Result<Piece> {
-      if (!stacked) {
-        return up.piece(fmt::format("{}experts.{}.{}.weight", blk, e, matrix), rows, in_dim);
+  Result<void> load_norms(const std::string& blk, Weights::Layer& w) {
+    const uint32_t dim = config_.model_dim;
+    TRY(w.attn_norm, norm(blk + "attn_norm.weight", dim));
+    TRY(w.ffn_norm, norm(blk + "ffn_norm.weight", dim));
+    if (!config_.gemma_norms) return {};
+    TRY(w.post_attn_norm, norm(blk + "post_attn_norm.weight", dim));
+    TRY(w.post_ffn_norm, norm(blk + "post_ffn_norm.weight", dim));
+    return {};
+  }
+
+  Result<void> load_attention(const std::string& blk, Weights::Layer& w) {
+    const Config& c = config_;
+    std::array<RowRange, 3> qkv;
+    for (size_t i = 0; i < 3; ++i) {
+      TRY(qkv[i], source_.part(blk, kQkv[i]));
+    }
+    if (c.permuted_qk) {
+      for (RowRange* heads : {&qkv[0], &qkv[1]}) {
+        heads->order = formats::HeadOrder::to_halves;
+        heads->head_dim = c.head_dim;
       }
-      TRY(Piece piece,
-          up.piece(fmt::format("{}experts.{}.weight", blk, matrix), c.n_experts * rows, in_dim));
-      piece.first_row = uint64_t{e} * rows;
-      piece.n_rows = rows;
-      return piece;
-    };
-    if (fused) {
-      TRY(gate_up.emplace_back(), rows_of_expert("gate_up", 2 * dim, c.model_dim));
-    } else {
-      TRY(gate_up.emplace_back(), rows_of_expert("gate", dim, c.model_dim));
-      TRY(gate_up.emplace_back(), rows_of_expert("up", dim, c.model_dim));
     }
-    TRY(down.emplace_back(), rows_of_expert("down", c.model_dim, dim));
+    TRY(w.attn_qkv, uploader_.matrix(blk + "attn_qkv.weight", qkv, c.model_dim));
+    if (c.qkv_bias) {
+      TRY(w.attn_qkv_bias, qkv_bias(blk));
+    }
+    if (c.qk_norm) {
+      TRY(w.attn_q_norm, norm(blk + "attn_q_norm.weight", c.head_dim));
+      TRY(w.attn_k_norm, norm(blk + "attn_k_norm.weight", c.head_dim));
+    }
+    TRY(w.attn_output, matrix(blk + "attn_output.weight", c.model_dim, c.q_dim()));
+    return {};
   }
-  TRY(const Piece router, up.piece(blk + "router.weight", c.n_experts, c.model_dim));
-  TRY(w.router, up.matrix(blk + "ffn_gate_inp.weight", {router}, c.model_dim));
-  TRY(w.experts_gate_up, up.matrix(blk + "ffn_gate_up_exps.weight", gate_up, c.model_dim, 2 * dim));
-  TRY(w.experts_down, up.matrix(blk + "ffn_down_exps.weight", down, dim, c.model_dim));
-  return {};
-}
 
-Result<void> load_ffn(Uploader& up, const Config& c, const std::string& blk, Weights::Layer& w) {
-  TRY(w.ffn_gate_up, load_gate_up(up, c, blk));
-  TRY(const Piece down, up.piece(blk + "ffn_down.weight", c.model_dim, c.ffn_dim));
-  TRY(w.ffn_down, up.matrix(blk + "ffn_down.weight", {down}, c.ffn_dim));
-  return {};
-}
+  Result<gpu::Tensor> qkv_bias(const std::string& blk) {
+    std::vector<float> all;
+    for (const std::string_view kind : kQkv) {
+      TRY(const std::vector<float> bias, source_.bias(blk, kind));
+      all.insert(all.end(), bias.begin(), bias.end());
+    }
+    return uploader_.vector(blk + "attn_qkv.bias", all);
+  }
 
-Result<void> load_norms(Uploader& up, const Config& c, const std::string& blk, Weights::Layer& w) {
-  const auto norm = [&](const std::string& name) {
-    return up.vector(name, {{name, c.model_dim}}, norm_offset(c));
-  };
-  TRY(w.attn_norm, norm(blk + "attn_norm.weight"));
-  TRY(w.ffn_norm, norm(blk + "ffn_norm.weight"));
-  if (!c.gemma_norms) return {};
-  TRY(w.post_attn_norm, norm(blk + "post_attn_norm.weight"));
-  TRY(w.post_ffn_norm, norm(blk + "post_ffn_norm.weight"));
-  return {};
-}
+  Result<void> load_ffn(const std::string& blk, Weights::Layer& w) {
+    const Config& c = config_;
+    TRY(const RowRange gate, source_.part(blk, "ffn_gate"));
+    TRY(const RowRange up, source_.part(blk, "ffn_up"));
+    TRY(w.ffn_gate_up,
+        uploader_.matrix(blk + "ffn_gate_up.weight", std::array{gate, up}, c.model_dim));
+    TRY(w.ffn_down, matrix(blk + "ffn_down.weight", c.model_dim, c.ffn_dim));
+    return {};
+  }
 
-Result<Weights::Layer> load_layer(Uploader& up, const Config& c, uint32_t il) {
-  const std::string blk = fmt::format("blk.{}.", il);
-  Weights::Layer w;
-  CHECK_OK(load_norms(up, c, blk, w));
-  CHECK_OK(load_attention(up, c, blk, w));
-  CHECK_OK(c.n_experts > 0 ? load_experts(up, c, blk, w) : load_ffn(up, c, blk, w));
-  return w;
-}
+  /// Expert after expert, gate above up.
+  Result<void> load_experts(const std::string& blk, Weights::Layer& w) {
+    const Config& c = config_;
+    std::vector<RowRange> gate_up, down;
+    for (uint32_t e = 0; e < c.n_experts; ++e) {
+      TRY(gate_up.emplace_back(), source_.expert(blk, e, "gate"));
+      TRY(gate_up.emplace_back(), source_.expert(blk, e, "up"));
+      TRY(down.emplace_back(), source_.expert(blk, e, "down"));
+    }
+    TRY(const RowRange router, source_.matrix(blk + "router.weight", c.n_experts, c.model_dim));
+    TRY(w.router, uploader_.matrix(blk + "ffn_gate_inp.weight", {&router, 1}, c.model_dim));
+    TRY(w.experts_gate_up, uploader_.matrix(blk + "ffn_gate_up_exps.weight", gate_up, c.model_dim,
+                                            2 * c.expert_ffn_dim));
+    TRY(w.experts_down,
+        uploader_.matrix(blk + "ffn_down_exps.weight", down, c.expert_ffn_dim, c.model_dim));
+    return {};
+  }
+
+  /// One tensor of the file, under the same name.
+  Result<ops::Matrix> matrix(const std::string& name, uint32_t n_rows, uint32_t in_dim) {
+    TRY(const RowRange rows, source_.matrix(name, n_rows, in_dim));
+    return uploader_.matrix(name, {&rows, 1}, in_dim);
+  }
+
+  Result<gpu::Tensor> norm(const std::string& name, uint32_t dim) {
+    TRY(std::vector<float> values, source_.vector(name, dim));
+    if (config_.gemma_norms && !config_.norms_include_one) {
+      for (float& value : values) value += 1.0f;
+    }
+    return uploader_.vector(name, values);
+  }
+
+  static constexpr std::array<std::string_view, 3> kQkv = {"attn_q", "attn_k", "attn_v"};
+
+  const formats::WeightSource& source_;
+  const Config& config_;
+  Uploader& uploader_;
+};
 
 }  // namespace
 
 Result<Weights> load_weights(gpu::Device& device, const formats::Checkpoint& checkpoint,
                              formats::Naming naming, const Config& config, WeightStorage storage,
                              const OnBytes& on_bytes) {
-  Uploader up(device, checkpoint, naming, storage, on_bytes);
-  Weights weights;
-  const auto embedding = [&](const std::string& name) -> Result<ops::Matrix> {
-    TRY(const Piece rows, up.piece(name, config.vocab_size, config.model_dim));
-    return up.matrix(name, {rows}, config.model_dim);
-  };
-  TRY(weights.token_embd, embedding("token_embd.weight"));
-  for (uint32_t il = 0; il < config.n_layers; ++il) {
-    TRY(Weights::Layer layer, load_layer(up, config, il));
-    weights.layers.push_back(std::move(layer));
-  }
-  TRY(weights.output_norm,
-      up.vector("output_norm.weight", {{"output_norm.weight", config.model_dim}},
-                norm_offset(config)));
-  weights.output = weights.token_embd;
-  if (!config.tied_embeddings) {
-    TRY(weights.output, embedding("output.weight"));
-  }
-  return weights;
+  const formats::WeightSource source(config, checkpoint, naming);
+  Uploader uploader(device, checkpoint, storage, on_bytes);
+  return Loader(source, uploader).run();
 }
 
 uint64_t Weights::bytes_per_token(const Config& config) const {

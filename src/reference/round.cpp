@@ -8,7 +8,7 @@
 namespace handloom::reference {
 
 void round_to(std::span<float> values, DType stored_as) {
-  assert(stored_as == DType::f32 || stored_as == DType::f16 || stored_as == DType::bf16);
+  assert(is_float(stored_as));
   for (float& value : values) {
     if (stored_as == DType::f16) value = f16_to_f32(f32_to_f16(value));
     if (stored_as == DType::bf16) value = bf16_to_f32(f32_to_bf16(value));

@@ -110,7 +110,7 @@ TEST(Inspect, GoesOnWhereSomethingIsRefused) {
   folder.write("m/config.json", other);
   fs::remove(folder / "m/tokenizer.json");
   ASSERT_OK(const Inspection misfit, inspect(folder / "m", 0));
-  EXPECT_TRUE(has_problem(misfit, "expected 350 rows"));
+  EXPECT_TRUE(has_problem(misfit, "the config says [350, 128]"));
   EXPECT_TRUE(has_problem(misfit, "tokenizer.json"));
   EXPECT_FALSE(misfit.flow.empty());
 }

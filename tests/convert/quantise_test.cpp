@@ -292,17 +292,6 @@ TEST(Recipe, RefusesOtherTypesByName) {
   expect_error(find_recipe("q3_k_m"), ErrorCode::invalid_argument, {"'q3_k_m'", "q4_k_m", "f16"});
 }
 
-TEST(RowRange, OrdersOfHeadsUndoEachOther) {
-  const RowRange pairs{.first_row = 0, .n_rows = 16, .order = HeadOrder::to_pairs, .head_dim = 8};
-  const std::vector<uint64_t> expected = {0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15};
-  RowRange halves = pairs;
-  halves.order = HeadOrder::to_halves;
-  for (uint64_t row = 0; row < 16; ++row) {
-    EXPECT_EQ(pairs.source_row(row), expected[row]);
-    EXPECT_EQ(halves.source_row(pairs.source_row(row)), row);
-  }
-}
-
 // What must not be written
 
 TEST(Quantise, OverwritesOnlyWhenTold) {

@@ -5,9 +5,9 @@
 #include "tests/support/paths.h"
 
 #include "convert/quantise.h"
-#include "convert/source.h"
 #include "formats/model_files.h"
 #include "formats/quantised.h"
+#include "formats/weight_source.h"
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,8 @@ struct NamedValues {
 
 class ValueReader {
  public:
-  explicit ValueReader(const formats::ModelFiles& files) : source_(files), c_(files.config) {}
+  explicit ValueReader(const formats::ModelFiles& files)
+      : source_(files.config, files.checkpoint, files.naming), c_(files.config) {}
 
   std::vector<NamedValues> all() {
     matrix("token_embd.weight", c_.vocab_size, c_.model_dim);
@@ -93,9 +94,9 @@ class ValueReader {
   }
 
   void part(const std::string& blk, std::string_view kind) {
-    Result<RowRange> rows = source_.part(blk, kind);
+    Result<formats::RowRange> rows = source_.part(blk, kind);
     if (rows && c_.permuted_qk && kind != "attn_v" && kind.starts_with("attn")) {
-      rows->order = HeadOrder::to_halves;
+      rows->order = formats::HeadOrder::to_halves;
       rows->head_dim = c_.head_dim;
     }
     add(fmt::format("{}{}", blk, kind), rows);
@@ -105,7 +106,7 @@ class ValueReader {
     add(ours, source_.matrix(ours, rows, in_dim));
   }
 
-  void add(std::string name, const Result<RowRange>& rows) {
+  void add(std::string name, const Result<formats::RowRange>& rows) {
     ASSERT_TRUE(rows.has_value()) << rows.error().message;
     const Shape& shape = rows->tensor->shape;
     const uint32_t in_dim = shape.dim(shape.rank() - 1);
@@ -127,7 +128,7 @@ class ValueReader {
     all_.push_back({ours, dim, std::move(*values)});
   }
 
-  Source source_;
+  formats::WeightSource source_;
   const formats::Config& c_;
   std::vector<NamedValues> all_;
 };

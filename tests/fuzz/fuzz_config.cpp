@@ -10,28 +10,19 @@
 //   build/fuzz/fuzz_config NEW_UNITS tests/fuzz/corpus/config
 //
 // or tests/fuzz/run, which does this for every fuzz_*.cpp.
+#include "support.h"
+
 #include "formats/config.h"
 #include "formats/generation_config.h"
 #include "formats/tokenizer_config.h"
 
 #include <cmath>
-#include <cstdlib>
 
 namespace {
 
+using fuzz::parsed;
+using fuzz::require;
 using namespace handloom;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-template <class T>
-bool parsed(const Result<T>& result) {
-  if (result) return true;
-  require(result.error().message.size() < 1000);
-  require(result.error().message.find('\n') == std::string::npos);
-  return false;
-}
 
 void check_config(std::string_view json) {
   const auto config = formats::parse_config(json, "fuzz");

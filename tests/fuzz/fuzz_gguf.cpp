@@ -10,27 +10,18 @@
 //   build/fuzz/fuzz_gguf NEW_UNITS tests/fuzz/corpus/gguf
 //
 // or tests/fuzz/run, which does this for every fuzz_*.cpp.
+#include "support.h"
+
 #include "formats/gguf_config.h"
 #include "formats/gguf_vocabulary.h"
 
 #include <cmath>
-#include <cstdlib>
 
 namespace {
 
+using fuzz::parsed;
+using fuzz::require;
 using namespace handloom;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-template <class T>
-bool parsed(const Result<T>& result) {
-  if (result) return true;
-  require(result.error().message.size() < 1000);
-  require(result.error().message.find('\n') == std::string::npos);
-  return false;
-}
 
 void check_metadata(const formats::GgufMetadata& metadata) {
   const std::string_view* previous = nullptr;

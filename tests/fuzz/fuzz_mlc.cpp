@@ -11,25 +11,15 @@
 //   build/fuzz/fuzz_mlc NEW_UNITS tests/fuzz/corpus/mlc
 //
 // or tests/fuzz/run, which does this for every fuzz_*.cpp.
-#include "formats/mlc.h"
+#include "support.h"
 
-#include <cstdlib>
+#include "formats/mlc.h"
 
 namespace {
 
+using fuzz::parsed;
+using fuzz::require;
 using namespace handloom;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-template <class T>
-bool parsed(const Result<T>& result) {
-  if (result) return true;
-  require(result.error().message.size() < 1000);
-  require(result.error().message.find('\n') == std::string::npos);
-  return false;
-}
 
 void check_joined(const formats::TensorInfo& tensor) {
   if (!is_quantised(tensor.dtype)) return;

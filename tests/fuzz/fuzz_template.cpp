@@ -5,6 +5,8 @@
 //
 // Arbitrary bytes as a chat template: whatever passes the limits must be parsed or refused here, in
 // one line, and rendering, in its child process, must answer or fail the same way.
+#include "support.h"
+
 #include "chat_template.h"
 #include "failure.h"
 
@@ -12,15 +14,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
+using fuzz::require;
 
 void check_words(std::string_view words) {
   require(words.starts_with("chat template: "));

@@ -10,26 +10,24 @@
 //   build/fuzz/fuzz_tokenizer -timeout=10 -rss_limit_mb=4096 NEW_UNITS tests/fuzz/corpus/tokenizer
 //
 // or tests/fuzz/run, which does this for every fuzz_*.cpp.
+#include "support.h"
+
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace {
 
+using fuzz::require;
 using handloom::tokenizer::find_invalid_utf8;
 using handloom::tokenizer::StreamDecoder;
 using handloom::tokenizer::Tokenizer;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check_decode(const Tokenizer& tokenizer, const std::vector<uint32_t>& ids, bool skip) {
   const auto text = tokenizer.decode(ids, skip);

@@ -5,24 +5,22 @@
 // read must encode and decode without harm. The first byte chooses the model, the second what is
 // there; then each line is a piece: a byte for its kind, one for its score, the text. Lines after
 // an empty one are merges.
+#include "support.h"
+
 #include "tokenizer/tokenizer.h"
 
-#include <cstdlib>
 #include <limits>
 #include <string_view>
 
 namespace {
 
+using fuzz::require;
 using handloom::PieceKind;
 using handloom::PlainVocabulary;
 using handloom::tokenizer::Tokenizer;
 
 constexpr std::string_view kNames[] = {"",       "gpt-2", "llama-bpe",    "qwen2",
                                        "tekken", "dbrx",  "deepseek-llm", "none"};
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 std::string_view next_line(std::string_view& rest) {
   const std::string_view line = rest.substr(0, rest.find('\n'));
