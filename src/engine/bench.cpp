@@ -189,7 +189,7 @@ Result<HostTensor> Bench::logits(uint32_t n_prompt, std::span<const uint32_t> id
     CHECK_OK(make_room_and_wait(s.engine.device, s.kv, position, position + 1));
     const uint32_t token_id = i == 0 ? impl_->ids[position] : ids[i - 1];
     s.engine.write_tokens(s.step, {&token_id, 1}, position);
-    TRY(const gpu::Recording* step, s.decode_step(Ending::logits, position));
+    TRY(const gpu::Recording* step, s.decode_step(Ending::logits, position, {}));
     TRY(const std::vector<std::byte> row,
         gpu::wait(s.engine.device, s.engine.device.submit_and_read(*step, s.step.logits)));
     std::memcpy(&rows.values[size_t{i} * vocab_size], row.data(), row.size());
