@@ -35,6 +35,7 @@ override workgroup_size: u32 = 256;
 const span_size = 64u;
 const least = -3.0e38;
 
+var<workgroup> weights: array<f32, workgroup_size>;  // of some spans
 var<workgroup> partial: array<vec4f, workgroup_size>;
 
 @compute @workgroup_size(workgroup_size)
@@ -58,15 +59,25 @@ fn attention_combine(@builtin(workgroup_id) group: vec3u,
   let dim = lane % params.head_dim4;
   var sum = vec4f();
   var total_here = 0.0;
-  if (part < n_parts) {
-    for (var s = first_span + part; s < end_span; s += n_parts) {
-      let at = s * params.n_heads + head;
-      let weight = exp(softmax[at].x - largest);
-      sum += weight * values[at * params.head_dim4 + dim];
-      if (dim == 0) {
-        total_here += weight * softmax[at].y;
+  for (var first = first_span; first < end_span; first += workgroup_size) {
+    let n_here = min(workgroup_size, end_span - first);
+    if (lane < n_here) {
+      let found = softmax[(first + lane) * params.n_heads + head];
+      weights[lane] = exp(found.x - largest);
+      total_here += weights[lane] * found.y;
+    }
+    workgroupBarrier();
+    if (part < n_parts) {
+      for (var start = part; start < n_here; start += 8 * n_parts) {
+        for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
+          let s = start + j * n_parts;
+          if (s < n_here) {
+            sum += weights[s] * values[((first + s) * params.n_heads + head) * params.head_dim4 + dim];
+          }
+        }
       }
     }
+    workgroupBarrier();
   }
   let total = workgroup_sum(total_here, lane);
   partial[lane] = sum;

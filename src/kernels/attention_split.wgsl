@@ -87,16 +87,21 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   let lanes_per_key = workgroup_size / span_size;
   let my_row = value_row[lane / lanes_per_key];
   var scores = vec4f();
-  for (var i = lane % lanes_per_key; i < params.head_dim4; i += lanes_per_key) {
-    let key = unpack4(kv[my_row + i]);
-    let q = heads_per_pass * i;
-    scores.x += dot(query[q], key);
-    if (heads_per_pass > 1) {
-      scores.y += dot(query[q + 1], key);
-    }
-    if (heads_per_pass > 2) {
-      scores.z += dot(query[q + 2], key);
-      scores.w += dot(query[q + 3], key);
+  for (var start = lane % lanes_per_key; start < params.head_dim4; start += 8 * lanes_per_key) {
+    for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
+      let i = start + j * lanes_per_key;
+      if (i < params.head_dim4) {
+        let key = unpack4(kv[my_row + i]);
+        let q = heads_per_pass * i;
+        scores.x += dot(query[q], key);
+        if (heads_per_pass > 1) {
+          scores.y += dot(query[q + 1], key);
+        }
+        if (heads_per_pass > 2) {
+          scores.z += dot(query[q + 2], key);
+          scores.w += dot(query[q + 3], key);
+        }
+      }
     }
   }
   partial[lane] = scores;
@@ -141,16 +146,21 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   var sum_z = vec4f();
   var sum_w = vec4f();
   if (part < n_parts) {
-    for (var k = begin + part; k < end; k += n_parts) {
-      let value = unpack4(kv[value_row[k] + dim]);
-      let w = weights[k];
-      sum_x += w.x * value;
-      if (heads_per_pass > 1) {
-        sum_y += w.y * value;
-      }
-      if (heads_per_pass > 2) {
-        sum_z += w.z * value;
-        sum_w += w.w * value;
+    for (var start = begin + part; start < end; start += 8 * n_parts) {
+      for (var j = 0u; j < 8u; j++) {
+        let k = start + j * n_parts;
+        if (k < end) {
+          let value = unpack4(kv[value_row[k] + dim]);
+          let w = weights[k];
+          sum_x += w.x * value;
+          if (heads_per_pass > 1) {
+            sum_y += w.y * value;
+          }
+          if (heads_per_pass > 2) {
+            sum_z += w.z * value;
+            sum_w += w.w * value;
+          }
+        }
       }
     }
   }

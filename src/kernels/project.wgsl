@@ -9,7 +9,8 @@
 //
 //   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): each team computes one output after the
 //              other; a team is a subgroup, or the workgroup without subgroups
-//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two
+//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, at least
+//              outputs_per_workgroup
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
 //              reference/matmul.cpp
 //   cost       reads every weight once: bandwidth-bound
@@ -46,24 +47,32 @@ struct Params {
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 
+var<workgroup> sums: array<f32, outputs_per_workgroup>;
+
 @compute @workgroup_size(workgroup_size)
 fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_output = group.x * outputs_per_workgroup;
-  let scale = input_scale(lane);
+  let squares = squares_here(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
     let mine = round + team_index(lane);
     let output = first_output + mine;
-    let is_there = mine < outputs_per_workgroup && output < params.out_dim;
     var sum = 0.0;
-    if (is_there) {
+    if (mine < outputs_per_workgroup && output < params.out_dim) {
       sum = row_dot(output, team_lane(lane), team_size());
     }
-    let total = scale * team_sum(sum, lane);
-    if (team_lane(lane) == 0 && is_there) {
-      let n = params.first_output + output;
-      y[n] = total + select(0.0, bias[select(0, n, params.has_bias == 1)], params.has_bias == 1);
+    let total = team_sum(sum, lane);
+    if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
+      sums[mine] = total;
     }
+  }
+  let scale = input_scale(squares, lane);
+  workgroupBarrier();
+
+  if (lane < outputs_per_workgroup && first_output + lane < params.out_dim) {
+    let n = params.first_output + first_output + lane;
+    let offset = select(0.0, bias[select(0, n, params.has_bias == 1)], params.has_bias == 1);
+    y[n] = scale * sums[lane] + offset;
   }
 }

@@ -48,12 +48,23 @@ struct Params {
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 
-var<workgroup> products: array<f32, outputs_per_workgroup>;
+var<workgroup> gates: array<f32, outputs_per_workgroup>;
+var<workgroup> ups: array<f32, outputs_per_workgroup>;
+
+// Four products, from number i of the workgroup on.
+fn products(i: u32, scale: f32) -> vec4f {
+  let gate = scale * vec4f(gates[i], gates[i + 1], gates[i + 2], gates[i + 3]);
+  let up = scale * vec4f(ups[i], ups[i + 1], ups[i + 2], ups[i + 3]);
+  if (params.is_gelu == 1) {
+    return gelu4(gate) * up;
+  }
+  return gate / (1.0 + exp(-gate)) * up;
+}
 
 @compute @workgroup_size(workgroup_size)
 fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_output = group.x * outputs_per_workgroup;
-  let scale = input_scale(lane);
+  let squares = squares_here(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
@@ -63,18 +74,18 @@ fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     if (mine < outputs_per_workgroup && output < params.next_dim) {
       sums = row_dot2(vec2u(output, params.next_dim + output), team_lane(lane), team_size());
     }
-    let gate = scale * team_sum(sums.x, lane);
-    let up = scale * team_sum(sums.y, lane);
+    let gate = team_sum(sums.x, lane);
+    let up = team_sum(sums.y, lane);
     if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
-      products[mine] = select(gate / (1.0 + exp(-gate)), gelu(gate), params.is_gelu == 1) * up;
+      gates[mine] = gate;
+      ups[mine] = up;
     }
   }
+  let scale = input_scale(squares, lane);
   workgroupBarrier();
 
   let i = 8 * lane;
   if (i < outputs_per_workgroup && first_output + i < params.next_dim) {
-    store8(first_output / 8 + lane,
-           vec4f(products[i], products[i + 1], products[i + 2], products[i + 3]),
-           vec4f(products[i + 4], products[i + 5], products[i + 6], products[i + 7]));
+    store8(first_output / 8 + lane, products(i, scale), products(i + 4, scale));
   }
 }

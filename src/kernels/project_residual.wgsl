@@ -3,8 +3,8 @@
 //   binding  name    type         shape              access
 //   0        input   vec4u        [in_dim]           read        as lib/store_input.wgsl leaves it
 //   1        weight  weight_word  [out_dim, in_dim]  read        rows first_output.. of the whole weight
-//   2        gamma   f32          [next_dim]         read        the weight of the norm to come
-//   3        x       f32          [next_dim]         read_write
+//   2        gamma   vec4f        [next_dim]         read        the weight of the norm to come
+//   3        x       vec4f        [next_dim]         read_write
 //   4        next    u32          [next_dim]         write       as lib/store_input.wgsl leaves it
 //   5        params  Params                          uniform
 //
@@ -41,8 +41,8 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> input: array<vec4u>;
 @group(0) @binding(1) var<storage, read> weight: array<weight_word>;
-@group(0) @binding(2) var<storage, read> gamma: array<f32>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> x: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> next: array<u32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
@@ -50,21 +50,25 @@ override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 
 var<workgroup> sums: array<f32, outputs_per_workgroup>;
-var<workgroup> summed: array<f32, outputs_per_workgroup>;  // x after the sum
 
 @compute @workgroup_size(workgroup_size)
 fn project_residual(@builtin(workgroup_id) group: vec3u,
                     @builtin(local_invocation_index) lane: u32) {
   let first_output = group.x * outputs_per_workgroup;
 
-  // For later, so that they are here by then.
-  let n = params.first_output + first_output + lane;
-  let is_mine = lane < outputs_per_workgroup && first_output + lane < params.out_dim;
-  var x_before = 0.0;
-  var gamma_here = 0.0;
-  if (is_mine) {
-    x_before = x[n];
-    gamma_here = gamma[n];
+  // In the end a lane stores eight outputs. What it needs of them is asked for early.
+  let i = 8 * lane;
+  let stores = i < outputs_per_workgroup && first_output + i < params.out_dim;
+  let n4 = (params.first_output + first_output + i) / 4;
+  var x0 = vec4f();
+  var x1 = vec4f();
+  var gamma0 = vec4f();
+  var gamma1 = vec4f();
+  if (stores) {
+    x0 = x[n4];
+    x1 = x[n4 + 1];
+    gamma0 = gamma[n4];
+    gamma1 = gamma[n4 + 1];
   }
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
@@ -82,24 +86,12 @@ fn project_residual(@builtin(workgroup_id) group: vec3u,
   }
   workgroupBarrier();
 
-  let x_here = x_before + sums[min(lane, outputs_per_workgroup - 1)];
-  if (is_mine) {
-    x[n] = x_here;
-  }
-  workgroupBarrier();
-  if (lane < outputs_per_workgroup) {
-    summed[lane] = x_here;
-    sums[lane] = x_here * gamma_here;
-  }
-  workgroupBarrier();
-
-  if (8 * lane < outputs_per_workgroup && first_output + 8 * lane < params.out_dim) {
-    let i = 8 * lane;
-    let a = vec4f(summed[i], summed[i + 1], summed[i + 2], summed[i + 3]);
-    let b = vec4f(summed[i + 4], summed[i + 5], summed[i + 6], summed[i + 7]);
-    let block = (params.first_output + first_output) / 8 + lane;
-    store_squares(block, dot(a, a) + dot(b, b));
-    store8(block, vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]),
-           vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]));
+  if (stores) {
+    x0 += vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]);
+    x1 += vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]);
+    x[n4] = x0;
+    x[n4 + 1] = x1;
+    store_squares(n4 / 2, dot(x0, x0) + dot(x1, x1));
+    store8(n4 / 2, x0 * gamma0, x1 * gamma1);
   }
 }

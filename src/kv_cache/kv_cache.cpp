@@ -8,7 +8,9 @@
 namespace handloom::kv_cache {
 namespace {
 
-constexpr uint32_t kFirstSlab = 1024;  // tokens
+constexpr uint64_t kLeastFirstSlab = 1024;  // tokens
+constexpr uint64_t kMostFirstSlab = 8192;
+constexpr uint64_t kFirstSlabShare = 64;  // of the device's memory, at most one part in so many
 
 uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
@@ -18,6 +20,13 @@ uint64_t bindable_tokens(const gpu::Device& device, const KvShape& shape) {
   const uint64_t most = std::min(limits.max_binding_bytes, limits.max_buffer_bytes);
   const uint64_t tokens = most / shape.page_bytes() * kPageSize;
   return std::max<uint64_t>(tokens / kGranule * kGranule, kGranule);
+}
+
+/// Tokens of a first slab: attention takes a dispatch for each slab, so few large ones are better, but
+/// a small device should not give its memory away.
+uint64_t first_slab(const gpu::Device& device, const KvShape& shape) {
+  const uint64_t bytes = device.adapter().limits.memory_bytes / kFirstSlabShare;
+  return std::clamp(bytes / shape.bytes(kPageSize) * kPageSize, kLeastFirstSlab, kMostFirstSlab);
 }
 
 }  // namespace
@@ -76,7 +85,7 @@ std::optional<uint32_t> KvCache::next_slab(const gpu::Device& device, uint32_t e
   const uint64_t left = round_up(options_.context, kPageSize) - capacity();
   const uint64_t missing = end - capacity();
   const uint64_t doubled =
-      round_up(std::max<uint64_t>({missing, capacity(), kFirstSlab}), kGranule);
+      round_up(std::max<uint64_t>({missing, capacity(), first_slab(device, shape_)}), kGranule);
   const uint64_t wanted = options_.slab > 0 ? options_.slab : doubled;
   uint64_t tokens = std::min({wanted, left, bindable_tokens(device, shape_)});
   if (shape_.bytes(tokens) > free_bytes(device)) {

@@ -83,16 +83,30 @@ ops::Input Model::decode_attention(gpu::Encoder& enc, const Activations& a, cons
   const ops::Spans& spans = parts_.decode_buffers.spans;
   const ops::Scores how = scores(il);
 
-  ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
-  ops::rope_append(enc, {.positions = batch.positions,
-                         .cos_sin = cos_sin(il),
-                         .q_weight = w.attn_q_norm,
-                         .k_weight = w.attn_k_norm,
-                         .page_table = kv.page_table(),
-                         .qkv = a.qkv,
-                         .kv = kv.slab_of(batch.first_position()).layers[il],
-                         .heads = heads(),
-                         .eps = config().norm_eps});
+  const gpu::Tensor& page = kv.slab_of(batch.first_position()).layers[il];
+  if (!w.attn_q_norm.buffer && ops::can_project_qkv(w.attn_qkv, cos_sin(il), page, heads())) {
+    ops::project_qkv(enc, input,
+                     {.weight = w.attn_qkv,
+                      .bias = w.attn_qkv_bias,
+                      .positions = batch.positions,
+                      .cos_sin = cos_sin(il),
+                      .page_table = kv.page_table(),
+                      .qkv = a.qkv,
+                      .kv = page,
+                      .heads = heads(),
+                      .eps = config().norm_eps});
+  } else {
+    ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
+    ops::rope_append(enc, {.positions = batch.positions,
+                           .cos_sin = cos_sin(il),
+                           .q_weight = w.attn_q_norm,
+                           .k_weight = w.attn_k_norm,
+                           .page_table = kv.page_table(),
+                           .qkv = a.qkv,
+                           .kv = page,
+                           .heads = heads(),
+                           .eps = config().norm_eps});
+  }
   for (const kv_cache::Slab& slab :
        kv.slabs_seen(batch.first_position(), batch.n_keys, how.window)) {
     ops::attention_split(enc, a.qkv, batch.positions, kv.page_table(), on_device(enc, kv, slab, il),
