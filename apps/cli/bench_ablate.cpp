@@ -25,11 +25,9 @@ std::vector<Reloaded> reloads(const ModelOptions& base, const handloom::AdapterI
   if (base.plan != PlanKind::plain) {
     add("plan plain", "", [](ModelOptions& m) { m.plan = PlanKind::plain; });
   }
-  for (const char* matvec : {"f32", "f16", "int8"}) {
+  for (const char* matvec : {"f32", "int8"}) {
     if (base.matvec == matvec) continue;
-    const bool lacks_f16 = std::string_view(matvec) == "f16" && !adapter.features.f16;
-    add(std::string("matvec ") + matvec, lacks_f16 ? "the adapter has no f16" : "",
-        [&](ModelOptions& m) { m.matvec = matvec; });
+    add(std::string("matvec ") + matvec, "", [&](ModelOptions& m) { m.matvec = matvec; });
   }
   if (base.subgroups) {
     add("no subgroups", adapter.features.subgroups ? "" : "the adapter has none anyway",
