@@ -155,7 +155,7 @@ int execute(const BenchCommand& command) {
   const std::optional<PlainReference> plain = reference_for(command);
   BenchWork work;
   BenchReport report = measure_as_asked(command, plain ? &*plain : nullptr, work);
-  if (command.ablate) report.ablation = ablate(command, work, report.adapter);
+  if (command.ablate) report.ablation = ablate(command, work, report);
 
   const EarlierBench* earlier =
       all_earlier.empty() ? nullptr : &choose_earlier(all_earlier, report);
