@@ -1,6 +1,7 @@
 // handloom bench: how fast a model is here, whether it computes the right thing at that speed, and
 // where the time goes.
 #include "bench_ablate.h"
+#include "bench_check.h"
 #include "bench_compare.h"
 #include "bench_json.h"
 #include "bench_measure.h"
@@ -17,6 +18,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <set>
@@ -51,6 +53,17 @@ std::vector<handloom::KernelHash> hashes_of(std::span<const handloom::Plan> plan
   return hashes;
 }
 
+/// The type that most weights have on the GPU: as in the file, but for floats, which --precision
+/// may round.
+std::string main_weights(const handloom::ModelInfo& model) {
+  const handloom::Inspection files = take(handloom::inspect_model(model.folder));
+  const auto largest = std::ranges::max_element(files.types, {}, &handloom::TypeShare::n_weights);
+  if (largest == files.types.end()) return model.weight_dtype;
+  const std::string& type = largest->dtype;
+  const bool is_float = type == "f32" || type == "f16" || type == "bf16";
+  return is_float && model.precision == handloom::Precision::f16 ? "f16" : type;
+}
+
 /// What is known before anything is measured.
 BenchReport describe(handloom::Engine& engine, const BenchCommand& command, const BenchWork& work) {
   const uint32_t context = work.points.front().context;
@@ -61,6 +74,7 @@ BenchReport describe(handloom::Engine& engine, const BenchCommand& command, cons
           .system = system_name(),
           .adapter = engine.adapter(),
           .model = engine.model(),
+          .weights = main_weights(engine.model()),
           .plan = plan_name(command.model.plan),
           .matvec = command.model.matvec.empty() ? "automatic" : command.model.matvec,
           .sampling = command.sample_on_host ? "host" : "GPU",
@@ -106,8 +120,7 @@ BenchReport measure_as_asked(const BenchCommand& command, const PlainReference* 
   }
   const handloom::BenchOptions options = bench_options(command);
   BenchReport report = describe(engine, command, work);
-  report.check =
-      check(engine, plain, options, logit_tolerance(engine.model(), command.model.matvec));
+  report.check = check(engine, plain, options, logit_tolerance(engine.model()));
   report.figures = measure(engine, work, {&options, 1}).front();
   BenchFigure load = {.name = "load", .unit = "s"};
   load.samples.add(engine.load_ms() * 1e-3);
@@ -142,7 +155,7 @@ int execute(const BenchCommand& command) {
   const std::optional<PlainReference> plain = reference_for(command);
   BenchWork work;
   BenchReport report = measure_as_asked(command, plain ? &*plain : nullptr, work);
-  if (command.ablate) report.ablation = ablate(command, work, report.adapter);
+  if (command.ablate) report.ablation = ablate(command, work, report);
 
   const EarlierBench* earlier =
       all_earlier.empty() ? nullptr : &choose_earlier(all_earlier, report);

@@ -16,23 +16,21 @@ struct Reloaded {
   std::string refusal;
 };
 
-std::vector<Reloaded> reloads(const ModelOptions& base, const handloom::AdapterInfo& adapter) {
+std::vector<Reloaded> reloads(const ModelOptions& base, const BenchReport& report) {
   std::vector<Reloaded> all;
   const auto add = [&](std::string name, std::string refusal, auto change) {
     all.push_back({std::move(name), base, std::move(refusal)});
     change(all.back().model);
   };
-  if (base.plan != PlanKind::plain) {
+  if (report.model.plan != "plain") {
     add("plan plain", "", [](ModelOptions& m) { m.plan = PlanKind::plain; });
   }
-  for (const char* matvec : {"f32", "f16", "int8"}) {
-    if (base.matvec == matvec) continue;
-    const bool lacks_f16 = std::string_view(matvec) == "f16" && !adapter.features.f16;
-    add(std::string("matvec ") + matvec, lacks_f16 ? "the adapter has no f16" : "",
-        [&](ModelOptions& m) { m.matvec = matvec; });
+  for (const char* matvec : {"f32", "int8"}) {
+    if (report.model.matvec == matvec) continue;
+    add(std::string("matvec ") + matvec, "", [&](ModelOptions& m) { m.matvec = matvec; });
   }
   if (base.subgroups) {
-    add("no subgroups", adapter.features.subgroups ? "" : "the adapter has none anyway",
+    add("no subgroups", report.adapter.features.subgroups ? "" : "the adapter has none anyway",
         [](ModelOptions& m) { m.subgroups = false; });
   }
   return all;
@@ -54,9 +52,9 @@ std::vector<BenchVariant> measure_base(const BenchCommand& base, const BenchWork
 }  // namespace
 
 std::vector<BenchVariant> ablate(const BenchCommand& base, const BenchWork& work,
-                                 const handloom::AdapterInfo& adapter) {
+                                 const BenchReport& report) {
   std::vector<BenchVariant> variants = measure_base(base, work);
-  for (Reloaded& reload : reloads(base.model, adapter)) {
+  for (Reloaded& reload : reloads(base.model, report)) {
     BenchVariant variant = {.name = std::move(reload.name), .refusal = std::move(reload.refusal)};
     if (variant.refusal.empty()) {
       auto engine = try_load_engine(reload.model);

@@ -7,9 +7,10 @@
 
 namespace cli {
 
-/// The first variant is `base`, that of the others a change in how steps are recorded, multiplied,
-/// sampled or kept in flight. Ways that share a loading of the model are measured by turns.
+/// The first variant is `base`, which came to `report`; the others change how steps are recorded,
+/// multiplied, sampled or kept in flight. Ways that share a loading of the model are measured by
+/// turns.
 std::vector<BenchVariant> ablate(const BenchCommand& base, const BenchWork& work,
-                                 const handloom::AdapterInfo& adapter);
+                                 const BenchReport& report);
 
 }  // namespace cli

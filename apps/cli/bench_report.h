@@ -49,7 +49,9 @@ struct BenchReport {
   std::string date, commit, system;
   handloom::AdapterInfo adapter;
   handloom::ModelInfo model;
-  std::string plan, matvec, sampling;  // as asked for: "automatic"
+  std::string weights;       // the type of most of them, on the GPU: "q4_0"
+  std::string plan, matvec;  // as asked for: "automatic"; what it came to is the model's
+  std::string sampling;      // "GPU" or "host"
   bool subgroups = true;
   uint32_t steps_in_flight = 0;  // 0: chosen
   uint32_t repeats = 0;

@@ -61,9 +61,9 @@ std::string header_lines(const BenchReport& report) {
       "plan {}, matvec {}, subgroups {}, sampling on the {}, steps in flight {}\n"
       "{}, {}{}; a plain read reaches {} GB/s\n"
       "{}, handloom {} of commit {}, {}\n",
-      model_name(model), model.architecture, model.weight_dtype,
+      model_name(model), model.architecture, report.weights,
       bytes_text(model.weight_bytes_per_token), model.kv_dtype,
-      bytes_text(model.kv_bytes_per_token), report.plan, report.matvec,
+      bytes_text(model.kv_bytes_per_token), model.plan, model.matvec,
       report.subgroups ? "on" : "off", report.sampling,
       report.steps_in_flight == 0 ? "chosen" : fmt::format("{}", report.steps_in_flight),
       adapter.name, adapter.backend, driver, three_digits(report.read_bandwidth * 1e-9),

@@ -34,9 +34,9 @@ struct StepProfile {
 
 /// What the GPU does while one step after the other is generated.
 struct StepTrace {
-  uint32_t n_steps = 0;  // counted
-  double step_us = 0.0;  // of the GPU at work on one step, the median
-  double idle = 0.0;     // share of the time that it lies idle between two steps, 0 to 1
+  uint32_t n_steps = 0;
+  double step_us = 0.0;  // of the GPU at work on one step, the mean
+  double idle = 0.0;     // share of the time that it waits for the next submit, 0 to 1
 };
 
 struct BenchOptions {
@@ -70,7 +70,7 @@ class Bench {
   Result<HostTensor> logits(uint32_t n_prompt, std::span<const uint32_t> ids);
 
   // These need the adapter's feature `timestamps`; without it: unsupported.
-  /// decode() with the GPU's clock read before and after every step.
+  /// decode() with the GPU's clock read before and after every submit.
   Result<StepTrace> trace_decode(uint32_t context, uint32_t n_tokens, const BenchOptions& options);
   Result<StepProfile> profile_decode(uint32_t context);
   Result<StepProfile> profile_prefill(uint32_t n_tokens);

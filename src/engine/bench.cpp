@@ -18,7 +18,6 @@ namespace {
 using Ending = Engine::Impl::Ending;
 
 constexpr uint32_t kProfileRuns = 7;
-constexpr size_t kUnsteadySteps = 4;  // of a trace: the prompt, and until steps are in flight
 
 std::vector<uint32_t> made_up_ids(uint32_t n, uint32_t vocab_size) {
   std::vector<uint32_t> ids(n);
@@ -44,20 +43,21 @@ Result<std::vector<gpu::GpuSpan>> wait_for_spans(gpu::Device& device, gpu::Readb
   return gpu::spans_of(bytes);
 }
 
-/// The steps between the first few and the last.
-StepTrace steady_part(std::span<const gpu::GpuSpan> spans) {
-  if (spans.size() <= kUnsteadySteps) return {};
-  std::vector<double> step_us;
-  double busy_us = 0;
-  for (size_t i = kUnsteadySteps; i < spans.size(); ++i) {
-    step_us.push_back(own_us(spans, i));
-    busy_us += step_us.back();
+/// What a trace says of `n_steps` decode steps, one or several a submit, behind the prompt's
+/// submit.
+StepTrace summary(std::span<const gpu::GpuSpan> spans, uint32_t n_steps) {
+  // How many steps are in flight is found out on the way: idle is counted in the second half.
+  const size_t steady = std::max<size_t>(spans.size() / 2, 1);
+  if (spans.size() <= steady || n_steps == 0) return {};
+  double busy_us = 0, steady_us = 0;
+  for (size_t i = 1; i < spans.size(); ++i) {
+    busy_us += own_us(spans, i);
+    if (i >= steady) steady_us += own_us(spans, i);
   }
-  const double wall_us =
-      static_cast<double>(spans.back().end_ns - spans[kUnsteadySteps - 1].end_ns) * 1e-3;
-  return {.n_steps = static_cast<uint32_t>(step_us.size()),
-          .step_us = median(std::move(step_us)),
-          .idle = wall_us > 0 ? 1.0 - busy_us / wall_us : 0.0};
+  const double wall_us = static_cast<double>(spans.back().end_ns - spans[steady - 1].end_ns) * 1e-3;
+  return {.n_steps = n_steps,
+          .step_us = busy_us / n_steps,
+          .idle = wall_us > 0 ? 1.0 - steady_us / wall_us : 0.0};
 }
 
 }  // namespace
@@ -206,7 +206,7 @@ Result<StepTrace> Bench::trace_decode(uint32_t context, uint32_t n_tokens,
   gpu::Readback trace = device.end_trace();
   if (!made) return std::unexpected(made.error());
   TRY(const std::vector<gpu::GpuSpan> spans, wait_for_spans(device, std::move(trace)));
-  return steady_part(spans);
+  return summary(spans, made->timings.n_generated - 1);
 }
 
 Result<StepProfile> Bench::profile_decode(uint32_t context) {
