@@ -45,21 +45,20 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let x_row = slot / params.slots_per_x_row;
   let first_output = group.x * outputs_per_workgroup;
   let expert = expert_ids[slot] - params.first_expert;  // an earlier part's wraps around
-  let n_teams = team_count();
-  let stride = team_size();
+  let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
-    let mine = round + team_index(lane);
+  for (var round = 0u; round < outputs_per_workgroup; round += team.count) {
+    let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;
     let is_mine =
         mine < outputs_per_workgroup && output < params.out_dim && expert < params.n_experts;
     if (is_mine) {
-      sum = row_dot(x_row, expert * params.out_dim + output, team_lane(lane), stride);
+      sum = row_dot(x_row, expert * params.out_dim + output, team.lane, team.size);
     }
     let total = team_sum(sum, lane);
-    if (team_lane(lane) == 0 && is_mine) {
+    if (team.lane == 0 && is_mine) {
       y[slot * params.out_dim + output] = total;
     }
   }

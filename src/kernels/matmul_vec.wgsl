@@ -41,20 +41,19 @@ override outputs_per_workgroup: u32 = 16;  // the op gives a GPU a team for each
 fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = group.y;
   let first_output = group.x * outputs_per_workgroup;
-  let n_teams = team_count();
-  let stride = team_size();
+  let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
-    let mine = round + team_index(lane);
+  for (var round = 0u; round < outputs_per_workgroup; round += team.count) {
+    let mine = round + team.index;
     let output = first_output + mine;
     let is_there = mine < outputs_per_workgroup && output < params.out_dim;
     var sum = 0.0;
     if (is_there) {
-      sum = row_dot(row, output, team_lane(lane), stride);
+      sum = row_dot(row, output, team.lane, team.size);
     }
     let total = team_sum(sum, lane);
-    if (team_lane(lane) == 0 && is_there) {
+    if (team.lane == 0 && is_there) {
       y[row * params.y_dim + params.first_output + output] = total;
     }
   }

@@ -54,16 +54,17 @@ fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let first_output = group.x * outputs_per_workgroup;
   let squares = squares_here(lane);
 
+  let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
-    let mine = round + team_index(lane);
+  for (var round = 0u; round < outputs_per_workgroup; round += team.count) {
+    let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;
     if (mine < outputs_per_workgroup && output < params.out_dim) {
-      sum = row_dot(output, team_lane(lane), team_size());
+      sum = row_dot(output, team.lane, team.size);
     }
     let total = team_sum(sum, lane);
-    if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
+    if (team.lane == 0 && mine < outputs_per_workgroup) {
       sums[mine] = total;
     }
   }

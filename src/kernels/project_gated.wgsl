@@ -66,17 +66,18 @@ fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let first_output = group.x * outputs_per_workgroup;
   let squares = squares_here(lane);
 
+  let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count()) {
-    let mine = round + team_index(lane);
+  for (var round = 0u; round < outputs_per_workgroup; round += team.count) {
+    let mine = round + team.index;
     let output = first_output + mine;
     var sums = vec2f();
     if (mine < outputs_per_workgroup && output < params.next_dim) {
-      sums = row_dot2(vec2u(output, params.next_dim + output), team_lane(lane), team_size());
+      sums = row_dot2(vec2u(output, params.next_dim + output), team.lane, team.size);
     }
     let gate = team_sum(sums.x, lane);
     let up = team_sum(sums.y, lane);
-    if (team_lane(lane) == 0 && mine < outputs_per_workgroup) {
+    if (team.lane == 0 && mine < outputs_per_workgroup) {
       gates[mine] = gate;
       ups[mine] = up;
     }

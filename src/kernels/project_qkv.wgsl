@@ -97,17 +97,18 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   }
   let page = page_table[position / page_size];
 
+  let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < n_pairs; round += team_count()) {
-    let mine = round + team_index(lane);
+  for (var round = 0u; round < n_pairs; round += team.count) {
+    let mine = round + team.index;
     var sums = vec2f();
     if (mine < n_pairs) {
       let rows = head_here * params.head_dim + dims_of(first_pair + mine);
-      sums = row_dot2(rows, team_lane(lane), team_size());
+      sums = row_dot2(rows, team.lane, team.size);
     }
     let first = team_sum(sums.x, lane);
     let second = team_sum(sums.y, lane);
-    if (team_lane(lane) == 0 && mine < n_pairs) {
+    if (team.lane == 0 && mine < n_pairs) {
       products[mine] = vec2f(first, second);
     }
   }

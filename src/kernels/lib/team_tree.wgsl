@@ -1,20 +1,15 @@
 // A team: the invocations that work on one dot product together. Here the whole workgroup.
 // uses: lib/reduce_tree.wgsl
 
-fn team_index(lane: u32) -> u32 {
-  return 0u;
+struct Team {
+  index: u32,  // of this invocation's team
+  lane: u32,   // within it
+  size: u32,
+  count: u32,  // teams of a workgroup
 }
 
-fn team_count() -> u32 {
-  return 1u;
-}
-
-fn team_lane(lane: u32) -> u32 {
-  return lane;
-}
-
-fn team_size() -> u32 {
-  return workgroup_size;
+fn team_of(lane: u32) -> Team {
+  return Team(0, lane, workgroup_size, 1);
 }
 
 fn team_sum(value: f32, lane: u32) -> f32 {
