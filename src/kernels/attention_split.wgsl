@@ -77,26 +77,13 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   if (lane < span_size) {
     let key = first_key + lane;  // of a span that is seen, if not every key of it
     value_row[lane] = page_table[key / page_size] * page_stride(params.n_kv_heads, params.head_dim4) +
-                      ((params.n_kv_heads + kv_head) * page_size + key % page_size) * params.head_dim4;
+                      (kv_head * page_size + key % page_size) * params.head_dim4;
   }
   workgroupBarrier();
 
-  // Values: a lane owns one vec4 of the head and every n_parts-th key. The first of them are asked for
-  // now, so that they come with the keys.
-  let n_parts = workgroup_size / params.head_dim4;
-  let part = lane / params.head_dim4;
-  let dim = lane % params.head_dim4;
-  var early: array<packed4, 8>;
-  for (var j = 0u; j < 8u; j++) {
-    let k = part + j * n_parts;
-    if (part < n_parts && k < span_size) {
-      early[j] = kv[value_row[k] + dim];
-    }
-  }
-
   // Scores: a few neighbouring lanes share a key, and each takes every few-th vec4 of it.
   let lanes_per_key = workgroup_size / span_size;
-  let my_row = value_row[lane / lanes_per_key] - params.n_kv_heads * page_size * params.head_dim4;
+  let my_row = value_row[lane / lanes_per_key];
   var scores = vec4f();
   for (var start = lane % lanes_per_key; start < params.head_dim4; start += 8 * lanes_per_key) {
     for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
@@ -140,44 +127,37 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   let largest = workgroup_max4(score, lane);
   let weight = select(vec4f(), exp(score - largest), is_seen);
   if (lane < span_size) {
+    // From now on the rows of values. What was never written may be anything: its weight is 0.
     weights[lane] = weight * scales.y;
+    value_row[lane] += params.n_kv_heads * page_size * params.head_dim4;
   }
-  let total = workgroup_sum4(weight, lane);  // its barriers also publish weights
+  let total = workgroup_sum4(weight, lane);  // its barriers also publish weights and value_row
 
-  // What was never written may be anything, so keys that are not seen are left out.
+  // Values: a lane owns one vec4 of the head and every n_parts-th key.
+  let n_parts = workgroup_size / params.head_dim4;
+  let part = lane / params.head_dim4;
+  let dim = lane % params.head_dim4;
   let begin = max(first_key, first_seen) - first_key;
   let end = min(span_size, n_keys - first_key);
   var sum_x = vec4f();
   var sum_y = vec4f();
   var sum_z = vec4f();
   var sum_w = vec4f();
-  for (var j = 0u; j < 8u; j++) {
-    let k = part + j * n_parts;
-    if (part < n_parts && k >= begin && k < end) {
-      let value = unpack4(early[j]);
-      let w = weights[k];
-      sum_x += w.x * value;
-      if (heads_per_pass > 1) {
-        sum_y += w.y * value;
-      }
-      if (heads_per_pass > 2) {
-        sum_z += w.z * value;
-        sum_w += w.w * value;
-      }
-    }
-  }
   if (part < n_parts) {
-    for (var k = part + 8 * n_parts; k < end; k += n_parts) {
-      if (k >= begin) {
-        let value = unpack4(kv[value_row[k] + dim]);
-        let w = weights[k];
-        sum_x += w.x * value;
-        if (heads_per_pass > 1) {
-          sum_y += w.y * value;
-        }
-        if (heads_per_pass > 2) {
-          sum_z += w.z * value;
-          sum_w += w.w * value;
+    for (var start = begin + part; start < end; start += 8 * n_parts) {
+      for (var j = 0u; j < 8u; j++) {
+        let k = start + j * n_parts;
+        if (k < end) {
+          let value = unpack4(kv[value_row[k] + dim]);
+          let w = weights[k];
+          sum_x += w.x * value;
+          if (heads_per_pass > 1) {
+            sum_y += w.y * value;
+          }
+          if (heads_per_pass > 2) {
+            sum_z += w.z * value;
+            sum_w += w.w * value;
+          }
         }
       }
     }

@@ -13,6 +13,7 @@ constexpr uint32_t kBlock = 8;  // values that are stored together: kernels/lib/
 struct Cut {
   uint32_t workgroup = 64;
   uint32_t outputs = 16;
+  uint32_t pairs_workgroup = 64;  // of project_qkv, which has eight pairs of outputs
 
   std::vector<gpu::Constant> constants() const {
     return {{"workgroup_size", static_cast<double>(workgroup)},
@@ -20,14 +21,19 @@ struct Cut {
   }
 };
 
-/// On a GPU eight teams with an output each: all outputs are under way at once. On a software
-/// adapter a workgroup costs more than it brings, so there are fewer.
+/// On a GPU sixteen teams with an output each, or eight where workgroups are small: all outputs are
+/// under way at once. On a software adapter a workgroup costs more than it brings, so there are
+/// fewer.
 Cut cut_for(const gpu::Encoder& enc) {
   const AdapterInfo& adapter = enc.device().adapter();
   if (adapter.kind == AdapterKind::software) return {};
   if (!enc.features().subgroups) return {.workgroup = 64, .outputs = kBlock};
   const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
-  return {.workgroup = std::min(kBlock * team, 256u), .outputs = kBlock};
+  const uint32_t most = adapter.limits.max_invocations;
+  const uint32_t n_teams = most >= 2 * kBlock * team ? 2 * kBlock : kBlock;
+  return {.workgroup = std::min(n_teams * team, most),
+          .outputs = n_teams,
+          .pairs_workgroup = std::min(kBlock * team, most)};
 }
 
 kernels::Act act_variant(InputFormat format) {
@@ -142,7 +148,7 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
                                                   .n_sums = input.n_sums,
                                                   .eps = what.eps},
                         part),
-        .constants = {{"workgroup_size", static_cast<double>(cut.workgroup)}},
+        .constants = {{"workgroup_size", static_cast<double>(cut.pairs_workgroup)}},
         .workgroups = {part.n_rows() / (2 * kBlock), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
     });
