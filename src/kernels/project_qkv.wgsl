@@ -98,8 +98,9 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   let page = page_table[position / page_size];
 
   let team = team_of(lane);
+  let n_teams = team_count();
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < n_pairs; round += team.count) {
+  for (var round = 0u; round < n_pairs; round += n_teams) {
     let mine = round + team.index;
     var sums = vec2f();
     if (mine < n_pairs) {

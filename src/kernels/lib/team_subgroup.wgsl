@@ -7,12 +7,17 @@ struct Team {
   index: u32,  // of this invocation's team
   lane: u32,   // within it
   size: u32,
-  count: u32,  // teams of a workgroup
 }
 
 fn team_of(lane: u32) -> Team {
   let size = subgroupAdd(1u);
-  return Team(lane / size, lane % size, size, workgroup_size / size);
+  return Team(lane / size, lane % size, size);
+}
+
+// Teams of a workgroup: a function of its own, since a number that barriers depend on must not come
+// from a struct that also holds a lane.
+fn team_count() -> u32 {
+  return workgroup_size / subgroupAdd(1u);
 }
 
 fn team_sum(value: f32, lane: u32) -> f32 {

@@ -5,11 +5,16 @@ struct Team {
   index: u32,  // of this invocation's team
   lane: u32,   // within it
   size: u32,
-  count: u32,  // teams of a workgroup
 }
 
 fn team_of(lane: u32) -> Team {
-  return Team(0, lane, workgroup_size, 1);
+  return Team(0, lane, workgroup_size);
+}
+
+// Teams of a workgroup: a function of its own, since a number that barriers depend on must not come
+// from a struct that also holds a lane.
+fn team_count() -> u32 {
+  return 1u;
 }
 
 fn team_sum(value: f32, lane: u32) -> f32 {
