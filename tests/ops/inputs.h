@@ -7,6 +7,7 @@
 #include "reference/matmul.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
+#include "tests/support/quantised_data.h"
 
 #include <optional>
 
@@ -22,6 +23,15 @@ inline reference::InputFormat in_reference(ops::InputFormat format) {
 inline std::string_view to_string(ops::InputFormat format) {
   constexpr std::string_view kNames[] = {"f32", "int8_for_nibbles", "int8_for_bytes"};
   return kNames[static_cast<size_t>(format)];
+}
+
+/// f32, and the format in 8 bits that a weight of the type reads, if it does.
+inline std::vector<ops::InputFormat> formats_for(const QuantisedType& type) {
+  gpu::Tensor tensor;
+  tensor.dtype = gpu_dtype(type.file);
+  const ops::InputFormat int8 = ops::int8_format_for(tensor);
+  if (int8 == ops::InputFormat::f32) return {int8};
+  return {ops::InputFormat::f32, int8};
 }
 
 /// What a matrix makes of an input, and what bounds its error.

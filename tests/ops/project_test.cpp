@@ -24,15 +24,6 @@ std::string describe(const QuantisedType& type, const Sizes& sizes, ops::InputFo
                      sizes.part_rows, to_string(format), sizes.n_sums);
 }
 
-/// f32, and the format in 8 bits that a weight of the type reads, if it does.
-std::vector<ops::InputFormat> formats_for(const QuantisedType& type) {
-  gpu::Tensor tensor;
-  tensor.dtype = gpu_dtype(type.file);
-  const ops::InputFormat int8 = ops::int8_format_for(tensor);
-  if (int8 == ops::InputFormat::f32) return {int8};
-  return {ops::InputFormat::f32, int8};
-}
-
 /// Runs `check` with every set of features, type of weight and format of the input.
 template <class Check>
 void for_each_variant(Check check) {
