@@ -12,7 +12,7 @@
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, at least
 //              outputs_per_workgroup
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp
+//              reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // scale is that of the input's RMSNorm, 1 without one (lib/input_scale.wgsl).

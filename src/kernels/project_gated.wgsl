@@ -11,7 +11,8 @@
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), dim and outputs_per_workgroup multiples of 8,
 //              workgroup_size a power of two
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp
+//              reference/matmul.cpp, reference/swiglu.cpp, reference/geglu.cpp and
+//              reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // act is silu, v / (1 + exp(-v)), or gelu in its tanh form (geglu.wgsl); scale is that of the input's

@@ -21,8 +21,8 @@ struct SplitCase {
 
 std::string describe(const SplitCase& c) {
   return fmt::format("{} {} keys {} window {} softcap {} next {} slabs {}",
-                     handloom::to_string(c.type), test::describe(c.heads), c.n_keys, c.scores.window,
-                     c.scores.softcap, to_string(c.next), c.cuts.size());
+                     handloom::to_string(c.type), test::describe(c.heads), c.n_keys,
+                     c.scores.window, c.scores.softcap, to_string(c.next), c.cuts.size());
 }
 
 constexpr uint32_t kSpare = 17;  // pages of a cache that the row does not reach

@@ -62,10 +62,10 @@ class GivenInput {
     return {.words = run.in("input", words_), .dim = dim_, .format = format_, .n_sums = n_sums_};
   }
 
-  /// Times a weight [out_dim, dim]. The values themselves are exact in 8 bits, too, and eight of
-  /// their products with codes are whole numbers, so that a sum has fewer roundings than in f32.
-  /// Of products, which are up to four times larger where a zero point is taken off apart. Besides
-  /// the sum's: the norm's factor and its product, the rounding of what is read, the reference.
+  /// Times a weight [out_dim, dim]. Each product passes through at most `dim` roundings: in 8 bits,
+  /// where eight of them are summed as whole numbers, dim / 32 + 8, which leaves room for what
+  /// q6_k, q4_k and mlc_q4 take off apart. To that come the norm's factor and its product, two
+  /// roundings of what is read, and the reference.
   Product times(const Host& weight) const {
     const double factor = n_sums_ / 2.0 + kDivision / 2 + 0.5 + kInverseSqrt + 1;
     return {.want = reference::matmul(read_, weight),

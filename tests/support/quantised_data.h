@@ -1,6 +1,6 @@
-// Weights by formula: quantised ones of blocks whose every code and scale occurs, and plain ones; as
-// a file holds them, as the planes that repacking makes of them, and as the values that the plain
-// reference reads.
+// Weights by formula: quantised ones of blocks whose every code and scale occurs, and plain ones;
+// as a file holds them, as the planes that repacking makes of them, and as the values that the
+// plain reference reads.
 #pragma once
 
 #include "tests/support/gpu_run.h"
