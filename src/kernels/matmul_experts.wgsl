@@ -48,7 +48,7 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team.count) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;

@@ -100,7 +100,7 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < n_pairs; round += team.count) {
+  for (var round = 0u; round < n_pairs; round += team_count(team)) {
     let mine = round + team.index;
     var sums = vec2f();
     if (mine < n_pairs) {
