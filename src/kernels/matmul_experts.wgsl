@@ -46,10 +46,9 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let first_output = group.x * outputs_per_workgroup;
   let expert = expert_ids[slot] - params.first_expert;  // an earlier part's wraps around
   let team = team_of(lane);
-  let n_teams = team_count();
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;

@@ -42,10 +42,9 @@ fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let row = group.y;
   let first_output = group.x * outputs_per_workgroup;
   let team = team_of(lane);
-  let n_teams = team_count();
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     let is_there = mine < outputs_per_workgroup && output < params.out_dim;

@@ -10,7 +10,7 @@
 //
 //   dispatch   (1, 1, 1): one workgroup
 //   requires   dim % 8 == 0 (next in 8 bits: % 32 == 0), workgroup_size a power of two
-//   numerics   f32 sums; checked against reference/rms_norm.cpp
+//   numerics   f32 sums; checked against reference/rms_norm.cpp and reference/input.cpp
 //   cost       reads up to five vectors; latency-bound
 //
 // One sum of squares lies behind next; from it the reader takes the norm's factor. With norms 0 p is

@@ -12,7 +12,7 @@
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, at least
 //              outputs_per_workgroup
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp
+//              reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // scale is that of the input's RMSNorm, 1 without one (lib/input_scale.wgsl).
@@ -55,9 +55,8 @@ fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let squares = squares_here(lane);
 
   let team = team_of(lane);
-  let n_teams = team_count();
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;

@@ -11,7 +11,8 @@
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), dim and outputs_per_workgroup multiples of 8,
 //              workgroup_size a power of two
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp
+//              reference/matmul.cpp, reference/swiglu.cpp, reference/geglu.cpp and
+//              reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // act is silu, v / (1 + exp(-v)), or gelu in its tanh form (geglu.wgsl); scale is that of the input's
@@ -67,9 +68,8 @@ fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let squares = squares_here(lane);
 
   let team = team_of(lane);
-  let n_teams = team_count();
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     var sums = vec2f();

@@ -15,7 +15,8 @@
 //              is rotated together is computed together; teams as in project.wgsl
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), head_dim % 16 == 0, rope_dim % 4 == 0,
 //              workgroup_size a power of two, at least 8
-//   numerics   as project.wgsl, rope.wgsl and kv_append.wgsl, one after the other
+//   numerics   as project.wgsl, rope.wgsl and kv_append.wgsl, one after the other; checked against
+//              reference/matmul.cpp, reference/rope.cpp and reference/kv_append.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // input lies as lib/store_input.wgsl leaves it; bias is any buffer where has_bias is 0. weight holds
@@ -98,9 +99,8 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   let page = page_table[position / page_size];
 
   let team = team_of(lane);
-  let n_teams = team_count();
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < n_pairs; round += n_teams) {
+  for (var round = 0u; round < n_pairs; round += team_count(team)) {
     let mine = round + team.index;
     var sums = vec2f();
     if (mine < n_pairs) {

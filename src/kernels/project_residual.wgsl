@@ -13,7 +13,7 @@
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), out_dim, first_output and outputs_per_workgroup
 //              multiples of 8, workgroup_size a power of two, at least outputs_per_workgroup
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp
+//              reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // Ends with what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for
@@ -72,9 +72,8 @@ fn project_residual(@builtin(workgroup_id) group: vec3u,
   }
 
   let team = team_of(lane);
-  let n_teams = team_count();
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += n_teams) {
+  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
     let mine = round + team.index;
     let output = first_output + mine;
     var sum = 0.0;

@@ -13,7 +13,8 @@
 //   dispatch   (n_heads + n_kv_heads, 1, 1): one workgroup takes a query head, or a key head and its
 //              value head
 //   requires   head_dim % 4 == 0, head_dim <= 256; a row holds query heads, key heads, value heads
-//   numerics   as qk_norm.wgsl, rope.wgsl and kv_append.wgsl, one after the other
+//   numerics   as qk_norm.wgsl, rope.wgsl and kv_append.wgsl, one after the other; checked against
+//              reference/qk_norm.cpp, reference/rope.cpp and reference/kv_append.cpp
 //   cost       reads and writes a row; latency-bound
 //
 // kv is the slab that holds the position.

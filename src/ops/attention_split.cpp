@@ -71,10 +71,7 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
   const uint32_t dim = heads.n_heads * heads.head_dim;
   if (!check_spans(enc, "attention_combine", spans, heads)) return;
   if (!check_multiple(enc, "attention_combine", "head_dim", heads.head_dim, 8)) return;
-  if (next.dim != dim) {
-    return enc.fail(
-        fmt::format("attention_combine: next has {} values, expected {}", next.dim, dim));
-  }
+  if (!check_next(enc, "attention_combine", next, dim)) return;
   const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
   enc.dispatch({
       .kernel = kernels::attention_combine(reduce_variant(enc)),

@@ -44,6 +44,15 @@ bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, 
   return false;
 }
 
+bool check_next(gpu::Encoder& enc, std::string_view op, const Input& next, uint32_t dim) {
+  if (next.dim != dim) {
+    enc.fail(fmt::format("{}: the next input has {} values, expected {}", op, next.dim, dim));
+    return false;
+  }
+  return check_multiple(enc, op, "the next input's dim", dim,
+                        next.format == InputFormat::f32 ? 8 : 32);
+}
+
 bool check_kv_shape(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& kv,
                     const Heads& heads) {
   return check_shape(enc, op, "kv", kv,

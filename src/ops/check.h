@@ -4,6 +4,7 @@
 #include "gpu/encoder.h"
 #include "kernels/kernels.h"
 #include "ops/heads.h"
+#include "ops/input.h"
 #include "ops/matrix.h"
 
 #include <string_view>
@@ -22,6 +23,8 @@ bool check_most(gpu::Encoder& enc, std::string_view op, std::string_view name, u
 /// False likewise, unless the parts of a weight are [.., in_dim] and add up to out_dim rows.
 bool check_matrix(gpu::Encoder& enc, std::string_view op, const Matrix& weight, uint32_t out_dim,
                   uint32_t in_dim);
+/// Room for the input of the next matrix: `dim` values, a multiple of 8, in 8 bits of 32.
+bool check_next(gpu::Encoder& enc, std::string_view op, const Input& next, uint32_t dim);
 /// A slab of a KV cache: [n_pages, 2 * n_kv_heads, 16, what a row takes].
 bool check_kv_shape(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& kv,
                     const Heads& heads);

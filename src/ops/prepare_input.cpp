@@ -10,9 +10,8 @@ void dispatch(gpu::Encoder& enc, const gpu::Tensor& spare, const gpu::Tensor& p,
               const gpu::Tensor& post, const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next,
               float eps) {
   const uint32_t dim = next.dim;
-  const bool is_int8 = next.format != InputFormat::f32;
   if (!check_shape(enc, "prepare_input", "x", x, {1, dim})) return;
-  if (!check_multiple(enc, "prepare_input", "dim", dim, is_int8 ? 32 : 8)) return;
+  if (!check_next(enc, "prepare_input", next, dim)) return;
   for (const gpu::Tensor* norm : {&post, &gamma}) {
     if (norm->buffer && !check_shape(enc, "prepare_input", "norm", *norm, {dim})) return;
   }

@@ -19,9 +19,6 @@ void prepare_input(gpu::Encoder& enc, const gpu::Tensor& gamma, const gpu::Tenso
 void add_and_prepare_input(gpu::Encoder& enc, const gpu::Tensor& p, const gpu::Tensor& post,
                            const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next, float eps);
 
-/// next = x as it is, without sums of squares: for a matrix that no norm comes before.
-void store_input(gpu::Encoder& enc, const gpu::Tensor& x, Input& next);
-
 /// next = x as it is, without sums of squares: for a matrix that no norm comes before. `spare` is
 /// any other tensor; it is bound and not read.
 void store_input(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& spare, Input& next);

@@ -168,12 +168,11 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   if (!check_shape(enc, "project_residual", "gamma", gamma, {dim})) return;
   if (!check_matrix(enc, "project_residual", weight, dim, input.dim)) return;
   if (!check_input(enc, "project_residual", input, weight)) return;
-  if (!can_project_residual(weight) || next.dim != dim) {
-    return enc.fail(
-        fmt::format("project_residual: weight '{}' is cut within eight rows, or the next "
-                    "input has not {} values",
-                    weight.parts[0].tensor.name, dim));
+  if (!can_project_residual(weight)) {
+    return enc.fail(fmt::format("project_residual: weight '{}' is cut within eight rows",
+                                weight.parts[0].tensor.name));
   }
+  if (!check_next(enc, "project_residual", next, dim)) return;
 
   const Cut cut = cut_for(enc);
   for (const Matrix::Part& part : weight.parts) {
@@ -204,6 +203,7 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
                    Input& next, float eps) {
   if (!check_matrix(enc, "project_gated", weight, 2 * next.dim, input.dim)) return;
   if (!check_input(enc, "project_gated", input, weight)) return;
+  if (!check_next(enc, "project_gated", next, weight.out_dim() / 2)) return;
   if (!can_project_gated(weight)) {
     return enc.fail(fmt::format("project_gated: weight '{}' is in {} parts, expected one",
                                 weight.parts[0].tensor.name, weight.parts.size()));

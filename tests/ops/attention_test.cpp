@@ -1,8 +1,7 @@
 // attention against reference::attention, over pages in no order and contexts around the borders
 // of pages and of the kernel's chunks. What no row may see is NaN.
 #include "ops/attention.h"
-#include "reference/attention.h"
-#include "tests/ops/kv_pages.h"
+#include "tests/ops/attention_data.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"
@@ -27,35 +26,9 @@ uint32_t first_key(const std::vector<uint32_t>& positions, uint32_t window) {
   return window > 0 && n_keys > window ? n_keys - window : 0;
 }
 
-/// The pages with |v| for v, and the same keys.
-Host with_value_magnitudes(Host kv) {
-  const size_t page = kv.values.size() / kv.dim(0), keys = page / 2;
-  for (size_t i = 0; i < kv.values.size(); ++i) {
-    if (i % page >= keys) kv.values[i] = std::abs(kv.values[i]);
-  }
-  return kv;
-}
-
-/// A bound of scale * sum |q k|: every value of a ramp is at most 1.
-double largest_score(const Host& qkv, const ops::Heads& heads, float scale) {
-  double largest = 0;
-  for (const float value : qkv.values) largest = std::max(largest, std::abs(double{value}));
-  return scale * largest * heads.head_dim;
-}
-
-/// Let S bound the scores. A score is off by (head_dim + 3) u S, a factor for int8 counted; its
-/// distance to the maximum (at most 2 S, where both are off) is rounded once more. An error d of
-/// its argument changes exp by the factor 1 + d, and exp errs by itself, once for the key and once
-/// for every later chunk that raises the maximum, which is a product, too; a window may begin
-/// within a chunk. Weights enter the sum over the keys and the divisor: twice all that. Then the
-/// sums themselves, the quotient, the reference. A cap bounds the scores, too, does not enlarge
-/// their error, and adds its own.
-double roundings(const ops::Heads& heads, double s, float cap, uint32_t n_keys) {
-  const double n_chunks = std::ceil(n_keys / 64.0) + 1;
-  const double bound = cap > 0 ? std::min(s, double{cap}) : s;
-  const double argument = 2 * ((heads.head_dim + 3.0) * s + kSoftcap * cap) + 2 * bound;
-  return 2 * ((argument + exp_roundings(2 * bound) + 1) * n_chunks + n_keys + 2) + kDivision + 1;
-}
+/// Once for the key and once for every later chunk that raises the maximum; a window may begin
+/// within a chunk.
+double n_exps(uint32_t n_keys) { return std::ceil(n_keys / 64.0) + 1; }
 
 /// What slabs leave each other. It begins as NaN: the first slab may not read it.
 gpu::Tensor unset_softmax(GpuRun& run, uint32_t rows, const ops::Heads& heads) {
@@ -85,8 +58,9 @@ std::string check_attention(const ops::Heads& heads, const Host& qkv,
                                 heads.head_dim, {scores.scale, scores.window, scores.softcap});
   };
   const double largest = largest_score(qkv, heads, scores.scale);
-  const Tolerance tolerance{.roundings = roundings(heads, largest, scores.softcap, n_keys),
-                            .magnitude = reference_on(with_value_magnitudes(kv))};
+  const Tolerance tolerance{
+      .roundings = attention_roundings(heads, largest, scores.softcap, n_keys, n_exps(n_keys)),
+      .magnitude = reference_on(with_value_magnitudes(kv))};
   EXPECT_TRUE(
       is_close({"attention", shape, run.kernels()[0]}, run.values(y), reference_on(kv), tolerance));
   return run.kernels()[0];
@@ -94,10 +68,6 @@ std::string check_attention(const ops::Heads& heads, const Host& qkv,
 
 Host make_qkv(const ops::Heads& heads, const std::vector<uint32_t>& positions) {
   return ramp({static_cast<uint32_t>(positions.size()), heads.row_dim()}, 1);
-}
-
-ops::Scores usual(const ops::Heads& heads) {
-  return {.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim))};
 }
 
 /// Those of the kernel for up to three rows and of the one for more.
@@ -350,7 +320,8 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
           };
           const double largest = largest_score(make_qkv(heads, rows), heads, scores.scale);
           EXPECT_TRUE(is_close({"attention", "slabs", "uncut"}, uncut, reference_on(kv),
-                               {.roundings = roundings(heads, largest, 0, kManyTokens),
+                               {.roundings = attention_roundings(heads, largest, 0, kManyTokens,
+                                                                 n_exps(kManyTokens)),
                                 .magnitude = reference_on(with_value_magnitudes(kv))}));
           for (const auto& cuts : all_cuts) EXPECT_EQ(attend_by_slabs(c, kv, cuts), want);
         }

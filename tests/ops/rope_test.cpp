@@ -1,7 +1,7 @@
 // rope against reference::rope, for the whole head and for a part of it.
 #include "ops/rope.h"
 #include "reference/rope.h"
-#include "tests/ops/kv_pages.h"
+#include "tests/ops/rope_data.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"
@@ -9,41 +9,6 @@
 
 namespace handloom::test {
 namespace {
-
-std::vector<float> make_inv_freq(uint32_t rope_dim) {
-  std::vector<float> inv_freq(rope_dim / 2);
-  for (size_t i = 0; i < inv_freq.size(); ++i) {
-    inv_freq[i] = static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(i) / rope_dim));
-  }
-  return inv_freq;
-}
-
-Host make_cos_sin(const std::vector<float>& inv_freq, uint32_t max_positions) {
-  Host table({max_positions, static_cast<uint32_t>(inv_freq.size()), 2});
-  for (uint32_t p = 0; p < max_positions; ++p) {
-    for (size_t i = 0; i < inv_freq.size(); ++i) {
-      const double angle = static_cast<float>(p) * inv_freq[i];
-      table.values[2 * (p * inv_freq.size() + i)] = static_cast<float>(std::cos(angle));
-      table.values[2 * (p * inv_freq.size() + i) + 1] = static_cast<float>(std::sin(angle));
-    }
-  }
-  return table;
-}
-
-/// The length of the pair that each rotated value belongs to; 0 for what must stay as it is.
-Host pair_lengths(const Host& qkv, const ops::Heads& heads, uint32_t half_dim) {
-  Host lengths(qkv.shape);
-  for (size_t r = 0; r < qkv.n_rows(); ++r) {
-    for (uint32_t h = 0; h < heads.n_heads + heads.n_kv_heads; ++h) {
-      for (uint32_t i = 0; i < half_dim; ++i) {
-        const size_t first = size_t{h} * heads.head_dim + i;
-        const float length = std::hypot(qkv.row(r)[first], qkv.row(r)[first + half_dim]);
-        lengths.row(r)[first] = lengths.row(r)[first + half_dim] = length;
-      }
-    }
-  }
-  return lengths;
-}
 
 void check_rope(const ops::Heads& heads, uint32_t rope_dim,
                 const std::vector<uint32_t>& positions) {
@@ -57,9 +22,7 @@ void check_rope(const ops::Heads& heads, uint32_t rope_dim,
   const Case where{"rope", fmt::format("{} rope_dim {} rows {}", describe(heads), rope_dim, rows),
                    "rope"};
   ASSERT_TRUE(run.run()) << where.shape;
-  // |a cos| + |b sin| <= the pair's length * sqrt(2), each with the roundings of the table and of
-  // the product, then one sum, and the reference.
-  const Tolerance tolerance{.roundings = 1.5 * 3 + 1,
+  const Tolerance tolerance{.roundings = kRotation,
                             .magnitude = pair_lengths(qkv, heads, rope_dim / 2)};
   reference::rope(qkv, positions, inv_freq, heads.n_heads + heads.n_kv_heads, heads.head_dim);
   EXPECT_TRUE(is_close(where, run.values(qkv_gpu), qkv, tolerance));

@@ -1,5 +1,6 @@
-// Quantised weights by formula: blocks whose every code and scale occurs, as a file holds them, as
-// the planes that repacking makes of them, and as the values that the plain reference reads.
+// Weights by formula: quantised ones of blocks whose every code and scale occurs, and plain ones;
+// as a file holds them, as the planes that repacking makes of them, and as the values that the
+// plain reference reads.
 #pragma once
 
 #include "tests/support/gpu_run.h"
@@ -42,8 +43,17 @@ inline constexpr QuantisedType kQuantisedTypes[] = {{DType::q4_0},
                                                     {DType::int8_block, 32, DType::f32},
                                                     {DType::int8_block, 128, DType::f32}};
 
-/// The multiple that rows of a type must have.
+/// All types of the axis `weight`.
+inline std::vector<QuantisedType> weight_types() {
+  std::vector<QuantisedType> types = {{DType::f32}, {DType::f16}, {DType::bf16}};
+  types.insert(types.end(), std::begin(kQuantisedTypes), std::end(kQuantisedTypes));
+  return types;
+}
+
+/// The multiple that rows of a type must have: of a plain one for the kernels that take eight
+/// values at once.
 inline uint32_t row_multiple(const QuantisedType& type) {
+  if (!is_quantised(type.file)) return 8;
   if (type.file == DType::mlc_q3) return 32;
   return std::max({32u, block_size(type.file).values, type.group});
 }
@@ -58,6 +68,10 @@ class QuantisedWeight {
     bytes_.resize(padded / block_values * block_bytes);
     for (size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = byte(salt, i);
     put_scales(type.file, block_bytes);
+    if (!is_quantised(type.file)) {
+      const std::vector<uint32_t> words = to_words(ramp({rows, in_dim}, salt).values, type.file);
+      std::memcpy(bytes_.data(), words.data(), bytes_.size());
+    }
     info_ = {.name = "weight", .dtype = type.file, .shape = {rows, in_dim}, .bytes = bytes_};
     if (type.file < DType::mlc_q4) return;
     for (auto* list : {&scales_, &biases_}) {

@@ -14,10 +14,10 @@ fn team_of(lane: u32) -> Team {
   return Team(lane / size, lane % size, size);
 }
 
-// Teams of a workgroup: a function of its own, since a number that barriers depend on must not come
-// from a struct that also holds a lane.
-fn team_count() -> u32 {
-  return workgroup_size / subgroupAdd(1u);
+// Teams of a workgroup. No member of Team: beside the lane it would not count as uniform, and rounds
+// of a loop that holds a barrier are counted with it.
+fn team_count(team: Team) -> u32 {
+  return workgroup_size / team.size;
 }
 
 fn team_sum(value: f32, lane: u32) -> f32 {

@@ -1,0 +1,169 @@
+// Inputs of the fused plan's kernels: what a matrix reads, made by the reference, and what a kernel
+// left for the next matrix, read by the reference.
+#pragma once
+
+#include "ops/input.h"
+#include "reference/input.h"
+#include "reference/matmul.h"
+#include "tests/support/close.h"
+#include "tests/support/gpu_run.h"
+#include "tests/support/quantised_data.h"
+
+#include <optional>
+
+namespace handloom::test {
+
+inline constexpr ops::InputFormat kInputFormats[] = {
+    ops::InputFormat::f32, ops::InputFormat::int8_for_nibbles, ops::InputFormat::int8_for_bytes};
+
+inline reference::InputFormat in_reference(ops::InputFormat format) {
+  return static_cast<reference::InputFormat>(format);
+}
+
+inline std::string_view to_string(ops::InputFormat format) {
+  constexpr std::string_view kNames[] = {"f32", "int8_for_nibbles", "int8_for_bytes"};
+  return kNames[static_cast<size_t>(format)];
+}
+
+/// f32, and the format in 8 bits that a weight of the type reads, if it does.
+inline std::vector<ops::InputFormat> formats_for(const QuantisedType& type) {
+  gpu::Tensor tensor;
+  tensor.dtype = gpu_dtype(type.file);
+  const ops::InputFormat int8 = ops::int8_format_for(tensor);
+  if (int8 == ops::InputFormat::f32) return {int8};
+  return {ops::InputFormat::f32, int8};
+}
+
+/// What a matrix makes of an input, and what bounds its error.
+struct Product {
+  Host want, magnitude;
+  double roundings = 0;
+};
+
+/// An input by formula, with sums of squares that make a norm's factor of about a half. Words
+/// behind it are NaN.
+class GivenInput {
+ public:
+  static constexpr float kEps = 0.25f;
+
+  GivenInput(uint32_t dim, ops::InputFormat format, uint32_t n_sums, uint32_t salt = 1)
+      : dim_(dim), format_(format), n_sums_(n_sums) {
+    words_ = reference::store_input(ramp({1, dim}, salt).values, in_reference(format));
+    read_ = reference::read_input(words_, dim, in_reference(format));
+    std::vector<float> sums = ramp({n_sums}, salt + 1).values;
+    for (float& sum : sums) sum = (4 + sum) * static_cast<float>(dim) / static_cast<float>(n_sums);
+    const double scale = reference::input_scale(sums, dim, kEps);
+    for (float& value : read_.values) value = static_cast<float>(value * scale);
+    for (const float sum : sums) words_.push_back(std::bit_cast<uint32_t>(sum));
+    words_.resize(ops::input_words(dim), std::bit_cast<uint32_t>(kNan));
+  }
+
+  ops::Input on_gpu(GpuRun& run) const {
+    return {.words = run.in("input", words_), .dim = dim_, .format = format_, .n_sums = n_sums_};
+  }
+
+  /// Times a weight [out_dim, dim]. Each product passes through at most `dim` roundings: in 8 bits,
+  /// where eight of them are summed as whole numbers, dim / 32 + 8, which leaves room for what
+  /// q6_k, q4_k and mlc_q4 take off apart. To that come the norm's factor and its product, two
+  /// roundings of what is read, and the reference.
+  Product times(const Host& weight) const {
+    const double factor = n_sums_ / 2.0 + kDivision / 2 + 0.5 + kInverseSqrt + 1;
+    return {.want = reference::matmul(read_, weight),
+            .magnitude = reference::matmul(magnitudes(read_), magnitudes(weight)),
+            .roundings = dim_ + factor + 2 + 1};
+  }
+
+ private:
+  uint32_t dim_;
+  ops::InputFormat format_;
+  uint32_t n_sums_;
+  std::vector<uint32_t> words_;
+  Host read_;
+};
+
+/// The word that stands where a kernel has written nothing.
+inline constexpr uint32_t kUnwritten = 0x7fc0dead;
+
+/// Room for an input of `dim` values that a kernel is to write.
+inline ops::Input next_input(GpuRun& run, uint32_t dim, ops::InputFormat format) {
+  return {.words = run.inout("next", std::vector<uint32_t>(ops::input_words(dim), kUnwritten)),
+          .dim = dim,
+          .format = format};
+}
+
+/// That block number `b` holds what is within `error` of `want`, rounded to 8 bits: the scale that
+/// the largest asks for, codes to the nearest, their sum.
+inline std::string wrong_block(const reference::InputBlock& got, std::span<const float> want,
+                               std::span<const double> error) {
+  double largest = 0, largest_error = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    largest = std::max(largest, std::abs(double{want[i]}));
+    largest_error = std::max(largest_error, error[i]);
+  }
+  if (!(std::abs(127.0 * got.scale - largest) <= largest_error + 3 * kU * largest)) {
+    return fmt::format("scale {:.9g}, want {:.9g}", got.scale, largest / 127);
+  }
+  int total = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    // 127 / largest is off by 5 roundings, its product with a value by 6: of up to 127.
+    const double step = got.scale * (0.5 + 127 * 8 * kU);
+    const double value = double{got.scale} * got.codes[i];
+    if (!(std::abs(value - want[i]) <= step + error[i])) {
+      return fmt::format("value {}: {:.9g}, want {:.9g} within {:.3g}", i, value, want[i],
+                         step + error[i]);
+    }
+    total += got.codes[i];
+  }
+  if (got.sum == got.scale * static_cast<float>(total)) return "";
+  return fmt::format("sum {:.9g}, want {:.9g}", got.sum, got.scale * static_cast<float>(total));
+}
+
+/// That a kernel left `want` in `next`, and nothing behind its sums of squares.
+inline testing::AssertionResult holds_input(const Case& where, const GpuRun& run,
+                                            const ops::Input& next, const Host& want,
+                                            const Tolerance& tolerance) {
+  const std::span<const uint32_t> words = run.words(next.words);
+  const reference::InputFormat format = in_reference(next.format);
+  const size_t n_written = reference::input_words(next.dim, format) + next.n_sums;
+  for (size_t i = n_written; i < words.size(); ++i) {
+    if (words[i] == kUnwritten) continue;
+    return testing::AssertionFailure() << fmt::format("{} {} {}: wrote word {} of {}", where.op,
+                                                      where.shape, where.variant, i, n_written);
+  }
+  if (next.format == ops::InputFormat::f32) {
+    return is_close(where, reference::read_input(words, next.dim, format), want, tolerance);
+  }
+  std::vector<double> error(want.values.size());
+  for (size_t i = 0; i < error.size(); ++i) error[i] = tolerance.at(i, want.values[i]);
+  for (uint32_t b = 0; b < next.dim / 8; ++b) {
+    const std::string wrong =
+        wrong_block(reference::stored_block(words, next.dim, format, b),
+                    std::span(want.values).subspan(8 * b, 8), std::span(error).subspan(8 * b, 8));
+    if (!wrong.empty()) {
+      return testing::AssertionFailure() << fmt::format("{} {} {}: block {}: {}", where.op,
+                                                        where.shape, where.variant, b, wrong);
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+/// That the sums of squares behind `next` are those of x, each of as many values as the others.
+inline testing::AssertionResult holds_squares(const Case& where, const GpuRun& run,
+                                              const ops::Input& next, const Host& x) {
+  const std::span<const uint32_t> words = run.words(next.words);
+  const size_t first = reference::input_words(next.dim, in_reference(next.format));
+  const uint32_t n_values = next.dim / next.n_sums;
+  Host want({next.n_sums}), got({next.n_sums});
+  for (uint32_t i = 0; i < next.n_sums; ++i) {
+    double sum = 0;
+    for (uint32_t k = 0; k < n_values; ++k) {
+      sum += double{x.values[i * n_values + k]} * x.values[i * n_values + k];
+    }
+    want.values[i] = static_cast<float>(sum);
+    got.values[i] = std::bit_cast<float>(words[first + i]);
+  }
+  return is_close({where.op, where.shape + " squares", where.variant}, got, want,
+                  {.roundings = n_values + 1.0});
+}
+
+}  // namespace handloom::test
