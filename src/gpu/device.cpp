@@ -17,7 +17,10 @@ uint64_t& DeviceState::used(MemoryKind kind) {
 }
 
 Id DeviceState::borrow_readback(uint64_t bytes) {
-  if (const auto it = idle_readbacks.lower_bound(bytes); it != idle_readbacks.end()) {
+  // One of twice the size at most: a token's would otherwise keep that of a whole layer, and the
+  // next layer make another.
+  if (const auto it = idle_readbacks.lower_bound(bytes);
+      it != idle_readbacks.end() && it->first <= 2 * bytes) {
     const Id id = it->second;
     idle_readbacks.erase(it);
     return id;
