@@ -126,7 +126,7 @@ Result<Tensor> Device::create_packed(std::string name, DType dtype, Shape shape,
 
 Result<Tensor> Device::allocate(Tensor tensor, MemoryKind kind) {
   const Limits& limits = adapter().limits;
-  const uint64_t bytes = std::max<uint64_t>(tensor.bytes(), 16);
+  const uint64_t bytes = std::max(tensor.bytes(), kLeastTensorBytes);
   if (const uint64_t most = std::min(limits.max_binding_bytes, limits.max_buffer_bytes);
       bytes > most) {
     return fail(ErrorCode::out_of_memory,
