@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,7 @@ using handloom::PlanBinding;
 using handloom::PlanEntry;
 
 constexpr size_t kScreenWidth = 80;
+constexpr size_t kKernelWidth = 20;  // longer names take several lines
 
 bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
@@ -57,19 +59,26 @@ bool same_but_for_layer(std::string_view a, std::string_view b, Step& step) {
   return a.empty() && b.empty();
 }
 
-bool same_but_for_layer(const PlanEntry& a, const PlanEntry& b, Step& step) {
-  if (a.kernel != b.kernel || a.constants != b.constants || a.bytes != b.bytes ||
-      !std::ranges::equal(a.workgroups, b.workgroups) || a.bindings.size() != b.bindings.size()) {
-    return false;
-  }
+bool same_but_for_tensors(const PlanEntry& a, const PlanEntry& b) {
+  return a.kernel == b.kernel && a.constants == b.constants && a.bytes == b.bytes &&
+         std::ranges::equal(a.workgroups, b.workgroups) &&
+         std::ranges::equal(a.bindings, b.bindings, [](const auto& in_a, const auto& in_b) {
+           return in_a.name == in_b.name && in_a.dtype == in_b.dtype && in_a.shape == in_b.shape &&
+                  in_a.written == in_b.written;
+         });
+}
+
+/// As the table shows them, which leaves params out.
+bool looks_same_but_for_layer(const PlanEntry& a, const PlanEntry& b, Step& step) {
+  if (!same_but_for_tensors(a, b)) return false;
   for (size_t i = 0; i < a.bindings.size(); ++i) {
-    const PlanBinding &in_a = a.bindings[i], &in_b = b.bindings[i];
-    if (in_a.name != in_b.name || in_a.dtype != in_b.dtype || in_a.shape != in_b.shape ||
-        in_a.written != in_b.written || !same_but_for_layer(in_a.tensor, in_b.tensor, step)) {
-      return false;
-    }
+    if (!same_but_for_layer(a.bindings[i].tensor, b.bindings[i].tensor, step)) return false;
   }
-  return same_but_for_layer(a.params, b.params, step);
+  return true;
+}
+
+bool same_but_for_layer(const PlanEntry& a, const PlanEntry& b, Step& step) {
+  return looks_same_but_for_layer(a, b, step) && same_but_for_layer(a.params, b.params, step);
 }
 
 /// The layers of two neighbouring blocks of `length` entries, if they are the same but for those.
@@ -96,6 +105,69 @@ Repetition repetition_at(std::span<const PlanEntry> entries, size_t begin, size_
   return found;
 }
 
+/// The layer of a tensor, the 3 of "blk.3.attn_norm.weight" and "kv.3.0".
+std::optional<uint32_t> layer_of(std::string_view tensor) {
+  const size_t dot = tensor.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  tensor.remove_prefix(dot + 1);
+  if (tensor.empty() || !is_digit(tensor.front())) return std::nullopt;
+  return take_number(tensor);
+}
+
+/// The layer of a dispatch: a fused one may read the norm of the next layer as well.
+std::optional<uint32_t> layer_of(const PlanEntry& entry) {
+  std::optional<uint32_t> least;
+  for (const PlanBinding& binding : entry.bindings) {
+    const auto layer = layer_of(binding.tensor);
+    if (layer && (!least || *layer < *least)) least = layer;
+  }
+  return least;
+}
+
+bool begins_layer(std::span<const PlanEntry> entries, size_t i) {
+  return layer_of(entries[i]) && (i == 0 || layer_of(entries[i - 1]) != layer_of(entries[i]));
+}
+
+/// Makes the block before `r` its first, if it looks the same but for the layer: the first layer of
+/// a fused plan has other params, since what it works on comes from another kernel.
+void take_block_before(std::span<const PlanEntry> entries, Repetition& r) {
+  if (r.begin < r.length) return;
+  Step step;
+  for (size_t i = r.begin - r.length; i < r.begin; ++i) {
+    if (!looks_same_but_for_layer(entries[i], entries[i + r.length], step)) return;
+  }
+  if (step.by != r.layers_per_block) return;
+  r.begin -= r.length;
+  r.first_layer = step.first;
+  ++r.n;
+}
+
+/// Whether the entry of the third block of `r` or a later one, or behind `r`, does not follow from
+/// the two blocks before it.
+bool is_exception(std::span<const PlanEntry> entries, const Repetition& r, size_t i) {
+  if (i < r.begin + 2 * r.length) return false;
+  const PlanEntry &older = entries[i - 2 * r.length], &old = entries[i - r.length];
+  Step before, step;
+  return !looks_same_but_for_layer(older, old, before) ||
+         !looks_same_but_for_layer(old, entries[i], step) || step.by != before.by ||
+         step.counts != before.counts;
+}
+
+/// Adds the block behind `r`, if it is the same but for tensors: the last layer of a fused plan
+/// reads the output's norm where others read that of the layer after them.
+void take_block_behind(std::span<const PlanEntry> entries, Repetition& r) {
+  const size_t end = r.begin + r.length * r.n;
+  if (entries.size() - end < r.length) return;
+  size_t n_same = 0;
+  for (size_t i = end; i < end + r.length; ++i) {
+    if (!same_but_for_tensors(entries[i - r.length], entries[i])) return;
+    if (!is_exception(entries, r, i)) ++n_same;
+  }
+  if (2 * n_same > r.length) ++r.n;
+}
+
+size_t n_saved(const Repetition& r) { return r.n == 0 ? 0 : r.length * (r.n - 1); }
+
 std::string grid_text(const PlanEntry& entry) {
   return fmt::format("{}x{}x{}", entry.workgroups[0], entry.workgroups[1], entry.workgroups[2]);
 }
@@ -106,19 +178,41 @@ uint64_t total_bytes(std::span<const PlanEntry> entries) {
   return bytes;
 }
 
+/// The tensors read, or those written, each once: where a kernel has no use for a binding, a tensor
+/// that it has anyway is bound again.
+std::vector<std::string> tensors_of(const PlanEntry& entry, bool written) {
+  std::vector<std::string> tensors;
+  for (const PlanBinding& binding : entry.bindings) {
+    if (binding.written != written) continue;
+    if (std::ranges::find(tensors, binding.tensor) == tensors.end()) {
+      tensors.push_back(binding.tensor);
+    }
+  }
+  return tensors;
+}
+
 /// "x", "weight", "-> y": the tensors read, then those written.
 std::vector<std::string> flow(const PlanEntry& entry) {
-  std::vector<std::string> parts;
-  for (const PlanBinding& binding : entry.bindings) {
-    if (!binding.written) parts.push_back(binding.tensor);
-  }
-  const char* arrow = "-> ";
-  for (const PlanBinding& binding : entry.bindings) {
-    if (!binding.written) continue;
-    parts.push_back(arrow + binding.tensor);
-    arrow = "";
-  }
+  std::vector<std::string> parts = tensors_of(entry, false);
+  std::vector<std::string> written = tensors_of(entry, true);
+  if (!written.empty()) written.front().insert(0, "-> ");
+  std::ranges::move(written, std::back_inserter(parts));
   return parts;
+}
+
+/// A name in lines of at most kKernelWidth characters where its underscores allow it.
+std::vector<std::string> wrap_name(std::string_view name) {
+  std::vector<std::string> lines;
+  std::string indent;
+  while (indent.size() + name.size() > kKernelWidth) {
+    const size_t cut = name.rfind('_', kKernelWidth - indent.size() - 1);
+    if (cut == std::string_view::npos || cut == 0) break;
+    lines.push_back(indent + std::string(name.substr(0, cut + 1)));
+    name.remove_prefix(cut + 1);
+    indent = "  ";
+  }
+  lines.push_back(indent + std::string(name));
+  return lines;
 }
 
 struct Columns {
@@ -130,7 +224,9 @@ Columns columns_of(std::span<const PlanEntry> entries) {
   Columns columns;
   for (const PlanEntry& entry : entries) {
     columns.index = std::max(columns.index, fmt::formatted_size("{}", entry.index));
-    columns.kernel = std::max(columns.kernel, entry.kernel.size());
+    for (const std::string& line : wrap_name(entry.kernel)) {
+      columns.kernel = std::max(columns.kernel, line.size());
+    }
     columns.grid = std::max(columns.grid, grid_text(entry).size());
     columns.bytes = std::max(columns.bytes, bytes_text(entry.bytes).size());
   }
@@ -142,12 +238,15 @@ void append_row(std::string& text, const Columns& columns, std::string_view inde
                 std::span<const std::string> parts) {
   // Names longer than the screen allows still get a column of their own.
   const size_t room = std::max<size_t>(kScreenWidth - std::min(kScreenWidth, columns.flow()), 24);
-  std::string row = fmt::format("{} {}  {}  {}  ", pad_left(index, columns.index),
-                                pad_right(kernel, columns.kernel), pad_left(grid, columns.grid),
-                                pad_left(bytes, columns.bytes));
-  for (const std::string& line : wrap(parts, room)) {
-    text += row + line + "\n";
-    row.assign(columns.flow(), ' ');
+  const std::vector<std::string> names = wrap_name(kernel), flows = wrap(parts, room);
+  for (size_t i = 0; i < std::max(names.size(), flows.size()); ++i) {
+    const std::string row =
+        fmt::format("{} {}  {}  {}  {}", pad_left(i == 0 ? index : "", columns.index),
+                    pad_right(i < names.size() ? names[i] : "", columns.kernel),
+                    pad_left(i == 0 ? grid : "", columns.grid),
+                    pad_left(i == 0 ? bytes : "", columns.bytes), i < flows.size() ? flows[i] : "");
+    text.append(row, 0, row.find_last_not_of(' ') + 1);
+    text += '\n';
   }
 }
 
@@ -172,11 +271,18 @@ void append_folded(std::string& text, const Columns& columns, std::span<const Pl
   text += fmt::format("{}: {}, {}\n", layers_text(repeated.first_layer, per_block),
                       count_text(shown.size(), "dispatch"), bytes_text(total_bytes(shown)));
   append_entries(text, columns, shown);
-  text += fmt::format("{}: the same {}, x{}, {}\n",
+  std::vector<PlanEntry> exceptions;
+  for (size_t i = 0; i < rest.size(); ++i) {
+    if (is_exception(entries, repeated, repeated.begin + repeated.length + i)) {
+      exceptions.push_back(rest[i]);
+    }
+  }
+  text += fmt::format("{}: the same {}, x{}, {}{}\n",
                       layers_text(repeated.first_layer + per_block,
                                   per_block * static_cast<uint32_t>(repeated.n - 1)),
                       count_text(shown.size(), "dispatch"), repeated.n - 1,
-                      bytes_text(total_bytes(rest)));
+                      bytes_text(total_bytes(rest)), exceptions.empty() ? "" : ", but for");
+  append_entries(text, columns, exceptions);
 }
 
 std::string title_line(const Plan& plan) {
@@ -188,14 +294,26 @@ std::string title_line(const Plan& plan) {
 
 std::optional<Repetition> find_repetition(std::span<const PlanEntry> entries) {
   Repetition best;
-  const auto saved = [](const Repetition& r) { return r.n == 0 ? 0 : r.length * (r.n - 1); };
   for (size_t begin = 0; begin < entries.size(); ++begin) {
     for (size_t length = 1; begin + 2 * length <= entries.size(); ++length) {
       const Repetition found = repetition_at(entries, begin, length);
-      if (saved(found) > saved(best)) best = found;
+      if (n_saved(found) > n_saved(best)) best = found;
     }
   }
-  return saved(best) == 0 ? std::nullopt : std::optional(best);
+  return n_saved(best) == 0 ? std::nullopt : std::optional(best);
+}
+
+Repetition whole_layers(std::span<const PlanEntry> entries, const Repetition& repeated) {
+  Repetition best = repeated;
+  for (size_t i = 0; i < repeated.length; ++i) {
+    if (!begins_layer(entries, repeated.begin + i)) continue;
+    Repetition moved = repetition_at(entries, repeated.begin + i, repeated.length);
+    if (moved.n < 2) continue;
+    take_block_before(entries, moved);
+    take_block_behind(entries, moved);
+    if (n_saved(moved) > n_saved(best) || !begins_layer(entries, best.begin)) best = moved;
+  }
+  return best;
 }
 
 std::string plan_text(const Plan& plan) {
@@ -204,11 +322,11 @@ std::string plan_text(const Plan& plan) {
   std::string text = title_line(plan);
   append_row(text, columns, "#", "kernel", "grid", "bytes",
              std::vector<std::string>{"read -> written"});
-  if (const auto repeated = find_repetition(entries)) {
-    append_entries(text, columns, entries.first(repeated->begin));
-    append_folded(text, columns, entries, *repeated);
-    append_entries(text, columns,
-                   entries.subspan(repeated->begin + repeated->length * repeated->n));
+  if (const auto found = find_repetition(entries)) {
+    const Repetition repeated = whole_layers(entries, *found);
+    append_entries(text, columns, entries.first(repeated.begin));
+    append_folded(text, columns, entries, repeated);
+    append_entries(text, columns, entries.subspan(repeated.begin + repeated.length * repeated.n));
   } else {
     append_entries(text, columns, entries);
   }

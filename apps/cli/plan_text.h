@@ -25,6 +25,10 @@ struct Repetition {
 /// The repetition that saves the most lines, or none.
 std::optional<Repetition> find_repetition(std::span<const handloom::PlanEntry> entries);
 
+/// The same repetition from the beginning of a layer on, with the layers before and behind it that
+/// the table shows alike: the first of a fused plan may have other params, the last other tensors.
+Repetition whole_layers(std::span<const handloom::PlanEntry> entries, const Repetition& repeated);
+
 /// Folded, in lines of at most 80 characters as far as names allow.
 std::string plan_text(const handloom::Plan& plan);
 

@@ -97,7 +97,9 @@ MemoryUse memory_needed(const MemoryQuestion& q, uint32_t context) {
       .weights = q.weight_bytes,
       .kv_cache = q.kv_shape.bytes(context),
       .activations = model::Activations::bytes(c, max_tokens) + step_bytes(c, max_tokens, context)};
-  if (q.fused) use.activations += model::DecodeBuffers::bytes(c, context);
+  if (q.fused && model::can_fuse(c, context, q.limits)) {
+    use.activations += model::DecodeBuffers::bytes(c, context);
+  }
   const uint64_t n_dispatches = kDispatchesPerLayer * c.n_layers + 8;
   use.other = context * rope_bytes_per_token(c) + context / 4 +  // page table: a word for 16
               2 * n_dispatches * kParamsBytes +                  // a prefill and a decode step

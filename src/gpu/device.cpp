@@ -17,7 +17,10 @@ uint64_t& DeviceState::used(MemoryKind kind) {
 }
 
 Id DeviceState::borrow_readback(uint64_t bytes) {
-  if (const auto it = idle_readbacks.lower_bound(bytes); it != idle_readbacks.end()) {
+  // One of twice the size at most: a token's would otherwise keep that of a whole layer, and the
+  // next layer make another.
+  if (const auto it = idle_readbacks.lower_bound(bytes);
+      it != idle_readbacks.end() && it->first <= 2 * bytes) {
     const Id id = it->second;
     idle_readbacks.erase(it);
     return id;
@@ -123,7 +126,7 @@ Result<Tensor> Device::create_packed(std::string name, DType dtype, Shape shape,
 
 Result<Tensor> Device::allocate(Tensor tensor, MemoryKind kind) {
   const Limits& limits = adapter().limits;
-  const uint64_t bytes = std::max<uint64_t>(tensor.bytes(), 16);
+  const uint64_t bytes = std::max(tensor.bytes(), kLeastTensorBytes);
   if (const uint64_t most = std::min(limits.max_binding_bytes, limits.max_buffer_bytes);
       bytes > most) {
     return fail(ErrorCode::out_of_memory,

@@ -29,6 +29,9 @@ struct GpuSpan {
 /// What a Readback of profile() or end_trace() holds.
 std::vector<GpuSpan> spans_of(std::span<const std::byte> bytes);
 
+/// What a tensor takes at least.
+inline constexpr uint64_t kLeastTensorBytes = 16;
+
 enum class MemoryKind : uint8_t { weights, kv_cache, activations, other, kv_host };
 
 class Buffer {

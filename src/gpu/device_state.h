@@ -16,7 +16,7 @@ class DeviceState {
       : backend(std::move(b)), features(backend->adapter().features) {}
 
   uint64_t& used(MemoryKind kind);
-  /// A readback buffer of at least `bytes`, from the pool or new.
+  /// A readback buffer of at least `bytes` and not many more, from the pool or new.
   Id borrow_readback(uint64_t bytes);
   void return_readback(Id buffer);
   /// Instead of returning it, whatever it was waiting for.

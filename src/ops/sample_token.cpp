@@ -109,8 +109,11 @@ Result<SamplingBuffers> SamplingBuffers::create(gpu::Device& device, uint32_t vo
 
 uint64_t SamplingBuffers::bytes(uint32_t vocab_size) {
   const uint64_t n_groups = ceil_div(vocab_size, kTokensPerWorkgroup);
-  const uint64_t n_words = uint64_t{2} * vocab_size + 3 * n_groups + kNoStage * (256 * 2 + 6);
-  return sizeof(SamplingWords) + sizeof(uint32_t) * n_words;
+  const uint64_t n_words = uint64_t{2} * vocab_size + kNoStage * (256 * 2 + 6);
+  const auto small = [](uint64_t n) {
+    return std::max(n * sizeof(uint32_t), gpu::kLeastTensorBytes);
+  };
+  return sizeof(SamplingWords) + sizeof(uint32_t) * n_words + small(n_groups) + small(2 * n_groups);
 }
 
 std::vector<uint32_t> adjustments(const SamplingOptions& options,

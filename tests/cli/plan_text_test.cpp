@@ -14,6 +14,7 @@ namespace cli {
 namespace {
 
 using handloom::Plan;
+using handloom::PlanBinding;
 using handloom::PlanEntry;
 
 PlanEntry entry(const std::string& kernel, const std::string& read, const std::string& written,
@@ -44,6 +45,25 @@ Plan model(uint32_t n_layers, bool odd = false) {
   }
   entries.push_back(entry("rms_norm", "output_norm", "norm"));
   entries.push_back(entry("matmul", "output", "logits"));
+  return plan_of(std::move(entries));
+}
+
+/// Three dispatches a layer, of which the last reads the norm of the next layer; the first layer
+/// has other params.
+Plan fused_model(uint32_t n_layers) {
+  std::vector<PlanEntry> entries = {entry("embed", "token_embd", "x"),
+                                    entry("prepare_input", "blk.0.attn_norm", "input")};
+  for (uint32_t il = 0; il < n_layers; ++il) {
+    entries.push_back(entry("project_qkv", fmt::format("blk.{}.attn_qkv", il), "qkv", 1000,
+                            il == 0 ? "n_sums=1" : "n_sums=32"));
+    entries.push_back(entry("attention", "qkv", "attn_input"));
+    entries.push_back(entry("project_residual", fmt::format("blk.{}.attn_output", il), "x"));
+    PlanBinding norm = entries.back().bindings[0];
+    norm.tensor =
+        il + 1 < n_layers ? fmt::format("blk.{}.attn_norm", il + 1) : std::string("output_norm");
+    entries.back().bindings.push_back(norm);
+  }
+  entries.push_back(entry("project", "output", "logits"));
   return plan_of(std::move(entries));
 }
 
@@ -120,6 +140,64 @@ TEST(PlanText, TwoLayersAndBlocksOfTwoAreNamed) {
   const std::string text = plan_text(model(26, true));
   EXPECT_NE(text.find("layers 0..1: 6 dispatches"), std::string::npos) << text;
   EXPECT_NE(text.find("layers 2..25: the same 6 dispatches, x12"), std::string::npos) << text;
+}
+
+TEST(Repetition, OfAFusedPlanIsMovedToWholeLayers) {
+  const Plan plan = fused_model(8);
+  const auto found = find_repetition(plan.entries);
+  ASSERT_TRUE(found);
+  const Repetition layers = whole_layers(plan.entries, *found);
+  EXPECT_EQ(layers.begin, 2u);
+  EXPECT_EQ(layers.length, 3u);
+  EXPECT_EQ(layers.n, 8u);
+  EXPECT_EQ(layers.first_layer, 0u);
+  EXPECT_EQ(layers.layers_per_block, 1u);
+}
+
+TEST(Repetition, TakesNoOtherDispatchesIntoALayer) {
+  const auto n_blocks = [](size_t changed, auto change) {
+    Plan plan = fused_model(8);
+    change(plan.entries[changed]);
+    const auto found = find_repetition(plan.entries);
+    return found ? whole_layers(plan.entries, *found).n : 0;
+  };
+  const size_t first = 2, last = 2 + 3 * 7;
+  for (const size_t changed : {first, last}) {
+    EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.kernel = "project_qkv_f32"; }), 7u);
+    EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.bytes = 7; }), 7u);
+    EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.bindings.pop_back(); }), 7u);
+  }
+  // The first block is the one shown, so its tensors must count as the others' do.
+  EXPECT_EQ(n_blocks(first, [](PlanEntry& e) { e.bindings[0].tensor = "blk.0.qkv"; }), 7u);
+}
+
+TEST(PlanText, SaysWhereTheLastLayerOfAFusedPlanDiffers) {
+  const auto lines = lines_of(plan_text(fused_model(8)));
+  ASSERT_EQ(lines.size(), 13u);
+  EXPECT_EQ(lines[4], "layer 0: 3 dispatches, 3.00 KB");
+  EXPECT_EQ(lines[5], " 2 project_qkv       1x1x1  1.00 KB  blk.0.attn_qkv -> qkv");
+  EXPECT_EQ(lines[8], "layers 1..7: the same 3 dispatches, x7, 21.0 KB, but for");
+  EXPECT_EQ(lines[9], "25 project_residual  1x1x1  1.00 KB  blk.7.attn_output, output_norm -> x");
+  EXPECT_EQ(lines[10], "26 project           1x1x1  1.00 KB  output -> logits");
+}
+
+TEST(PlanText, SaysWhereTheLastLayerReadsTheOneBeforeIt) {
+  Plan plan = fused_model(8);
+  plan.entries[2 + 3 * 7].bindings[0].tensor = "blk.6.attn_qkv";
+  EXPECT_NE(plan_text(plan).find("but for\n23 project_qkv "), std::string::npos) << plan_text(plan);
+}
+
+TEST(PlanText, ALongKernelNameTakesTwoLines) {
+  const auto lines =
+      lines_of(plan_text(plan_of({entry("project_residual_f32_f16_subgroup", "a", "b")})));
+  EXPECT_EQ(lines[2], "0 project_residual_   1x1x1  1.00 KB  a -> b");
+  EXPECT_EQ(lines[3], "    f32_f16_subgroup");
+}
+
+TEST(PlanText, NamesATensorThatIsBoundTwiceOnce) {
+  Plan plan = plan_of({entry("project", "input", "y")});
+  plan.entries[0].bindings.push_back(plan.entries[0].bindings[0]);
+  EXPECT_NE(plan_text(plan).find("  input -> y\n"), std::string::npos) << plan_text(plan);
 }
 
 TEST(PlanText, NoLineIsWiderThanAScreen) {

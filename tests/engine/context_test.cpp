@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace handloom {
 namespace {
 
@@ -45,9 +47,13 @@ TEST(Context, OfABudgetIsTheLongestThatFitsIt) {
   EXPECT_EQ(half.context, half.fitting_context);
   EXPECT_LE(half.use.total(), options.memory_budget);
   EXPECT_GT(half.context, 1024u);
-  const Result<Engine> engine = Engine::load(model.folder(), options);
+  Result<Engine> engine = Engine::load(model.folder(), options);
   ASSERT_TRUE(engine) << engine.error().message;
   EXPECT_EQ(engine->model().context, half.context);
+  Session session = engine->new_session().value();
+  ASSERT_TRUE(session.generate(std::vector<uint32_t>{1, 2, 3}, {.max_tokens = 2}));
+  EXPECT_GT(engine->memory().kv_cache, 0u);
+  EXPECT_LE(engine->memory().total(), options.memory_budget);
 
   // What does not fit is refused, and what the refusal names fits.
   options.context = half.context + 16;
@@ -82,33 +88,46 @@ TEST(Context, AnEstimateRefusesWhatCannotBeMeant) {
   EXPECT_FALSE(Engine::estimate("/nowhere", f32_options()));
 }
 
-class EstimateOf : public testing::TestWithParam<const char*> {};
+class EstimateOf : public testing::TestWithParam<const char*> {
+ protected:
+  static void expect_held_as_foretold(const LoadOptions& options) {
+    const std::string folder = golden_dir() + "/" + GetParam();
+    const MemoryUse foretold = Engine::estimate(folder, options).value().use;
+    Result<Engine> engine = Engine::load(folder, options);
+    ASSERT_TRUE(engine) << engine.error().message;
+    Session session = engine->new_session().value();
+    const std::vector<uint32_t> ids(engine->model().context - 2, 5);
+    ASSERT_TRUE(session.generate(ids, {}));
+    const MemoryUse held = engine->memory();
+    EXPECT_EQ(held.kv_cache, foretold.kv_cache);
+    EXPECT_EQ(held.activations, foretold.activations);
+    EXPECT_NEAR(static_cast<double>(held.weights), static_cast<double>(foretold.weights),
+                0.01 * static_cast<double>(held.weights));
+    EXPECT_LE(held.other, foretold.other);
+    EXPECT_GE(2 * held.other, foretold.other / 2);
+  }
+};
 
 // What a dry run foretells is what is held once a session's context is full.
 TEST_P(EstimateOf, IsWhatIsHeldInTheEnd) {
   for (const KvType kv : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const Precision precision : {Precision::f32, Precision::f16}) {
-      const LoadOptions options = {.precision = precision, .kv = kv};
-      const std::string folder = golden_dir() + "/" + GetParam();
-      const MemoryUse foretold = Engine::estimate(folder, options).value().use;
-      Result<Engine> engine = Engine::load(folder, options);
-      ASSERT_TRUE(engine) << engine.error().message;
-      Session session = engine->new_session().value();
-      const std::vector<uint32_t> ids(engine->model().context - 2, 5);
-      ASSERT_TRUE(session.generate(ids, {}));
-      const MemoryUse held = engine->memory();
-      EXPECT_EQ(held.kv_cache, foretold.kv_cache);
-      EXPECT_EQ(held.activations, foretold.activations);
-      EXPECT_NEAR(static_cast<double>(held.weights), static_cast<double>(foretold.weights),
-                  0.01 * static_cast<double>(held.weights));
-      EXPECT_LE(held.other, foretold.other);
-      EXPECT_GE(2 * held.other, foretold.other / 2);
+      expect_held_as_foretold({.precision = precision, .kv = kv});
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EstimateOf, testing::Values("llama2", "qwen2", "gemma3"),
-                         [](const auto& test) { return std::string(test.param); });
+TEST_P(EstimateOf, ThePlainPlanIsWhatIsHeldInTheEnd) {
+  expect_held_as_foretold({.precision = Precision::f32, .plan = PlanKind::plain});
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EstimateOf,
+                         testing::Values("llama2", "qwen2", "qwen3-moe", "gemma3"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace handloom

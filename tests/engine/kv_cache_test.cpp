@@ -40,21 +40,38 @@ std::vector<uint32_t> slab_ends(const KvCache& kv) {
   return ends;
 }
 
+/// Tokens of the first slab, of a sixty-fourth of the device's memory.
+uint32_t first_slab() {
+  const uint64_t tokens = device().adapter().limits.memory_bytes / 64 / kShape.bytes(1) * 16;
+  return static_cast<uint32_t>(std::clamp<uint64_t>((tokens + 255) / 256 * 256, 1024, 8192));
+}
+
 TEST(KvCache, DoublesAsTheContextGrowsAndEndsWithIt) {
-  KvCache kv = KvCache::create(device(), kShape, {.context = 5000}).value();
+  const uint32_t n = first_slab(), context = 5 * n - 120, end = 5 * n - 112;
+  KvCache kv = KvCache::create(device(), kShape, {.context = context}).value();
   EXPECT_EQ(kv.capacity(), 0u);
   make_room(kv, 0, 1);
-  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{1024}));
-  make_room(kv, 1024, 1025);
-  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{1024, 2048}));
-  make_room(kv, 2048, 2049);
-  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{1024, 2048, 4096}));
-  make_room(kv, 4096, 5000);
-  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{1024, 2048, 4096, 5008}));
+  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{n}));
+  make_room(kv, n, n + 1);
+  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{n, 2 * n}));
+  make_room(kv, 2 * n, 2 * n + 1);
+  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{n, 2 * n, 4 * n}));
+  make_room(kv, 4 * n, context);
+  EXPECT_EQ(slab_ends(kv), (std::vector<uint32_t>{n, 2 * n, 4 * n, end}));
 
-  KvCache at_once = KvCache::create(device(), kShape, {.context = 5000}).value();
-  make_room(at_once, 0, 3000);
-  EXPECT_EQ(slab_ends(at_once), (std::vector<uint32_t>{3072}));
+  KvCache at_once = KvCache::create(device(), kShape, {.context = context}).value();
+  make_room(at_once, 0, 3 * n - 72);
+  EXPECT_EQ(slab_ends(at_once), (std::vector<uint32_t>{3 * n}));
+}
+
+TEST(KvCache, ItsFirstSlabStaysWithinTheBudget) {
+  const KvOptions options = {.context = 8192,
+                             .most_bytes = device().memory().kv_cache + kShape.bytes(1000)};
+  KvCache kv = KvCache::create(device(), kShape, options).value();
+  make_room(kv, 0, 1);
+  EXPECT_LE(device().memory().kv_cache, options.most_bytes);
+  make_room(kv, 256, 768);
+  EXPECT_LE(device().memory().kv_cache, options.most_bytes);
 }
 
 TEST(KvCache, NeverMovesWhatItHolds) {

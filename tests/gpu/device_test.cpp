@@ -82,6 +82,17 @@ TEST(Device, KeepsSmallReadbackBuffersForTheNextReadAndFreesLargeOnes) {
   EXPECT_EQ(own.memory().other, pooled);
 }
 
+TEST(Device, ASmallReadKeepsNoLargerReadbackBuffer) {
+  gpu::Device own = gpu::open_device("").value();
+  const auto layer = upload(own, "layer", count_up(1000), gpu::MemoryKind::weights);
+  const auto token = upload(own, "token", count_up(1), gpu::MemoryKind::weights);
+  download(own, layer);
+  const gpu::Readback pending = own.read(token);
+  EXPECT_EQ(own.memory().other, 4000u + 4u);
+  download(own, layer);
+  EXPECT_EQ(own.memory().other, 4000u + 4u);
+}
+
 TEST(Device, AReadbackThatNobodyTakesGivesItsBufferBack) {
   gpu::Device own = gpu::open_device("").value();
   const auto tensor = upload(own, "words", count_up(1 << 19), gpu::MemoryKind::weights);
