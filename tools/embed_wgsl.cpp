@@ -1,4 +1,6 @@
-// embed_wgsl OUT_DIR KERNEL.wgsl...: turns kernels/*.wgsl into kernels.h and kernels.cpp.
+// embed_wgsl [--bare] OUT_DIR KERNEL.wgsl...: turns kernels/*.wgsl into kernels.h and kernels.cpp,
+// where every file stands once; gpu::flatten puts a variant's together. --bare leaves out comments
+// and indentation, which a page need not fetch; lines keep their numbers.
 //
 // A kernel file is valid WGSL but for its helpers, which it names in comments:
 //   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
@@ -37,17 +39,11 @@ struct Field {
   std::string name, type;  // u32 or f32
 };
 
-struct Segment {
-  size_t first_line;
-  std::string file;
-  size_t file_line;
-};
-
 struct Variant {
   std::string name;
   Strings values;  // one per axis
-  std::string text;
-  std::vector<Segment> segments;
+  Strings files;   // the kernel's own, then its helpers
+  Strings directives;
   bool needs_f16 = false, needs_subgroups = false;
 };
 
@@ -164,42 +160,29 @@ Strings find_uses(const Strings& lines, const std::vector<Axis>& axes, const Str
   return uses;
 }
 
-/// Appends a file's lines with its directives taken out, then the helpers it uses.
-void flatten(const std::filesystem::path& root, const std::string& file,
-             const std::vector<Axis>& axes, const Strings& values, std::set<std::string>& seen,
-             Strings& directives, Strings& body, std::vector<Segment>& segments) {
-  if (!seen.insert(file).second) return;
+/// Appends a file, its directives, and the helpers it uses.
+void gather(const std::filesystem::path& root, const std::string& file,
+            const std::vector<Axis>& axes, Variant& v) {
+  if (std::find(v.files.begin(), v.files.end(), file) != v.files.end()) return;
   const Strings lines = read_lines(root / file);
-  segments.push_back({body.size() + 1, "kernels/" + file, 1});
+  v.files.push_back(file);
   for (const std::string& line : lines) {
-    if (is_directive(line)) {
-      if (std::find(directives.begin(), directives.end(), line) == directives.end()) {
-        directives.push_back(line);
-      }
-      body.push_back("");
-    } else {
-      body.push_back(line);
-    }
+    const bool is_new =
+        std::find(v.directives.begin(), v.directives.end(), line) == v.directives.end();
+    if (is_directive(line) && is_new) v.directives.push_back(line);
   }
-  for (const std::string& used : find_uses(lines, axes, values)) {
-    flatten(root, used, axes, values, seen, directives, body, segments);
-  }
+  for (const std::string& used : find_uses(lines, axes, v.values)) gather(root, used, axes, v);
 }
 
 Variant make_variant(const std::filesystem::path& root, const KernelFile& kernel,
                      const Strings& values) {
   Variant v{.name = kernel.stem, .values = values};
   for (const std::string& value : values) v.name += "_" + value;
-  std::set<std::string> seen;
-  Strings directives, body;
-  flatten(root, kernel.stem + ".wgsl", kernel.axes, values, seen, directives, body, v.segments);
-  for (const std::string& line : directives) {
-    v.text += line + "\n";
+  gather(root, kernel.stem + ".wgsl", kernel.axes, v);
+  for (const std::string& line : v.directives) {
     v.needs_f16 |= line.find("f16") != std::string::npos;
     v.needs_subgroups |= line.find("enable subgroups") != std::string::npos;
   }
-  for (Segment& s : v.segments) s.first_line += directives.size();
-  for (const std::string& line : body) v.text += line + "\n";
   return v;
 }
 
@@ -348,24 +331,47 @@ void write_header(std::ostream& out, const std::vector<KernelFile>& kernels) {
          "}  // namespace handloom::kernels\n";
 }
 
-void write_variant(std::ostream& out, const KernelFile& k, const Variant& v) {
-  out << "const gpu::KernelLines " << v.name << "_lines[] = {\n";
-  for (const Segment& s : v.segments) {
-    out << "    {" << s.first_line << ", \"" << s.file << "\", " << s.file_line << "},\n";
-  }
-  out << "};\nconst gpu::Kernel " << v.name << "_kernel = {\n    .name = \"" << v.name
-      << "\",\n    .entry_point = \"" << k.stem << "\",\n    .source = ";
+/// "lib/planes.wgsl" as a name in C++: "lib_planes_file".
+std::string identifier(const std::string& file) {
+  std::string name = file.substr(0, file.rfind('.'));
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name + "_file";
+}
+
+/// WGSL has no strings in which "//" could stand.
+std::string without_comment(const std::string& line) {
+  return trim(line.substr(0, line.find("//")));
+}
+
+void write_file(std::ostream& out, const std::filesystem::path& root, const std::string& file,
+                bool is_bare) {
+  out << "constexpr gpu::KernelFile " << identifier(file) << " = {\"kernels/" << file << "\", ";
   // String literals have a length limit in some compilers; adjacent ones are joined.
-  std::stringstream text(v.text);
-  for (std::string line; std::getline(text, line);) {
-    out << "R\"wgsl(" << line << "\n)wgsl\"\n";
+  for (const std::string& line : read_lines(root / file)) {
+    const std::string kept = is_directive(line) ? "" : is_bare ? without_comment(line) : line;
+    out << "R\"wgsl(" << kept << "\n)wgsl\"\n";
   }
-  out << "    ,\n    .bindings = " << k.stem
+  out << "};\n";
+}
+
+void write_variant(std::ostream& out, const KernelFile& k, const Variant& v) {
+  if (v.files.size() > 1) {
+    out << "const gpu::KernelFile* const " << v.name << "_helpers[] = {";
+    for (size_t i = 1; i < v.files.size(); ++i) {
+      out << (i > 1 ? ", &" : "&") << identifier(v.files[i]);
+    }
+    out << "};\n";
+  }
+  out << "const gpu::Kernel " << v.name << "_kernel = {\n    .name = \"" << v.name
+      << "\",\n    .entry_point = \"" << k.stem << "\",\n    .source = " << k.stem
+      << "_file.text,\n    .bindings = " << k.stem
       << "_bindings,\n    .params = " << (k.params.empty() ? "{}" : k.stem + "_params")
       << ",\n    .params_bytes = " << (4 * k.params.size() + 15) / 16 * 16
       << ",\n    .needs_f16 = " << std::boolalpha << v.needs_f16
-      << ",\n    .needs_subgroups = " << v.needs_subgroups << ",\n    .lines = " << v.name
-      << "_lines,\n};\n\n";
+      << ",\n    .needs_subgroups = " << v.needs_subgroups << ",\n    .path = " << k.stem
+      << "_file.path,\n    .directives = \"";
+  for (const std::string& line : v.directives) out << line << "\\n";
+  out << "\",\n    .helpers = " << (v.files.size() > 1 ? v.name + "_helpers" : "{}") << ",\n};\n\n";
 }
 
 void write_kernel(std::ostream& out, const KernelFile& k) {
@@ -399,9 +405,16 @@ void write_chooser(std::ostream& out, const KernelFile& k) {
   out << "  return *kVariants[i];\n}\n\n";
 }
 
-void write_source(std::ostream& out, const std::vector<KernelFile>& kernels) {
+void write_source(std::ostream& out, const std::filesystem::path& root,
+                  const std::vector<KernelFile>& kernels, bool is_bare) {
   out << "// Made by tools/embed_wgsl from src/kernels/*.wgsl. Do not edit.\n"
          "#include \"kernels/kernels.h\"\n\nnamespace handloom::kernels {\nnamespace {\n\n";
+  std::set<std::string> files;
+  for (const KernelFile& k : kernels) {
+    for (const Variant& v : k.variants) files.insert(v.files.begin(), v.files.end());
+  }
+  for (const std::string& file : files) write_file(out, root, file, is_bare);
+  out << "\n";
   for (const KernelFile& k : kernels) write_kernel(out, k);
   out << "}  // namespace\n\n";
   for (const KernelFile& k : kernels) write_chooser(out, k);
@@ -418,17 +431,20 @@ void write_source(std::ostream& out, const std::vector<KernelFile>& kernels) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::cerr << "usage: embed_wgsl OUT_DIR KERNEL.wgsl...\n";
+  Strings args(argv + 1, argv + argc);
+  const bool is_bare = !args.empty() && args.front() == "--bare";
+  if (is_bare) args.erase(args.begin());
+  if (args.size() < 2) {
+    std::cerr << "usage: embed_wgsl [--bare] OUT_DIR KERNEL.wgsl...\n";
     return 2;
   }
   std::vector<KernelFile> kernels;
-  for (int i = 2; i < argc; ++i) kernels.push_back(read_kernel(argv[i]));
-  const std::filesystem::path out_dir = argv[1];
+  for (size_t i = 1; i < args.size(); ++i) kernels.push_back(read_kernel(args[i]));
+  const std::filesystem::path out_dir = args[0];
   std::filesystem::create_directories(out_dir);
   std::ofstream header(out_dir / "kernels.h"), source(out_dir / "kernels.cpp");
   write_header(header, kernels);
-  write_source(source, kernels);
+  write_source(source, std::filesystem::path(args[1]).parent_path(), kernels, is_bare);
   header.flush();
   source.flush();
   if (!header || !source) refuse(out_dir.string(), "cannot be written");

@@ -1,17 +1,57 @@
-// Files: mapped for reading, written whole or not at all.
+// Files: read where they lie, written whole or not at all. Natively (file_native.cpp) a file is
+// mapped; in a page (file_web.cpp) the host has it, and hands over what is asked for.
 #pragma once
 
 #include "base/result.h"
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace handloom {
 
-/// A read-only mapping of a whole file. An empty file maps to an empty span.
+/// A range of a file's bytes. Natively they are in memory, as part of a mapping. In a page a file
+/// may be larger than all memory: then at most the first of the range are here, and a Loader asks
+/// for the others by their place. Does not own them.
+class FileBytes {
+ public:
+  FileBytes() = default;
+  /// All of them in memory.
+  template <std::convertible_to<std::span<const std::byte>> Bytes>
+  FileBytes(const Bytes& here) : here_(here), size_(here_.size()) {}  // NOLINT: meant to convert
+  /// `size` bytes at `offset` of the host's file `file`, of which the first are `here`.
+  FileBytes(std::span<const std::byte> here, uint32_t file, uint64_t offset, uint64_t size)
+      : here_(here), file_(file), offset_(offset), size_(size) {}
+
+  uint64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  bool is_here() const { return here_.size() == size_; }
+  uint32_t file() const { return file_; }
+  uint64_t offset() const { return offset_; }
+  /// `size` bytes from `offset` on, within the range.
+  FileBytes subspan(uint64_t offset, uint64_t size) const;
+
+  /// The same as a span, in memory. In a page the error asks the host for what is missing.
+  Result<std::span<const std::byte>> read(uint64_t offset, uint64_t size) const;
+
+  /// Where all of them are here.
+  const std::byte* data() const { return here_.data(); }
+  std::byte operator[](size_t i) const { return here_[i]; }
+  auto begin() const { return here_.begin(); }
+  auto end() const { return here_.end(); }
+  operator std::span<const std::byte>() const { return here_; }  // NOLINT: meant to convert
+
+ private:
+  std::span<const std::byte> here_;
+  uint32_t file_ = 0;
+  uint64_t offset_ = 0, size_ = 0;
+};
+
+/// A whole file, open for reading. An empty file is an empty range.
 class MappedFile {
  public:
   static Result<MappedFile> open(const std::string& path);
@@ -20,14 +60,13 @@ class MappedFile {
   ~MappedFile();
 
   const std::string& path() const { return path_; }
-  std::span<const std::byte> bytes() const { return bytes_; }
+  const FileBytes& bytes() const { return bytes_; }
 
  private:
-  MappedFile(std::string path, std::span<const std::byte> bytes)
-      : path_(std::move(path)), bytes_(bytes) {}
+  MappedFile(std::string path, FileBytes bytes) : path_(std::move(path)), bytes_(bytes) {}
 
   std::string path_;
-  std::span<const std::byte> bytes_;
+  FileBytes bytes_;
 };
 
 /// Bytes of a mapping that will not be read again soon: the system may forget their pages.
@@ -60,5 +99,10 @@ class PartialFile {
 Result<void> write_file(const std::string& path, std::span<const std::span<const std::byte>> parts);
 
 bool file_exists(const std::string& path);
+bool is_folder(const std::string& path);
+/// The paths of all that a folder holds, sorted; nothing if it cannot be read.
+std::vector<std::string> list_folder(const std::string& path);
+/// And those above it, where they are missing.
+Result<void> make_folder(const std::string& path);
 
 }  // namespace handloom

@@ -13,9 +13,25 @@ namespace handloom {
 ///
 ///     return fail(ErrorCode::bad_format, "{}: header length {} is past the end", path, length);
 template <class... Args>
-std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Args&&... args) {
+[[gnu::cold, gnu::noinline]] std::unexpected<Error> fail(ErrorCode code,
+                                                         fmt::format_string<Args...> text,
+                                                         Args&&... args) {
   return std::unexpected(Error{code, fmt::format(text, std::forward<Args>(args)...)});
 }
+
+/// An error on its way up, which becomes a Result of any type. TRY stands in the code so often that
+/// what it does when it fails is kept out of line.
+class Passed {
+ public:
+  explicit Passed(Error& error) : error_(error) {}
+  template <class T>
+  [[gnu::cold, gnu::noinline]] operator Result<T>() const {  // NOLINT: meant to convert
+    return Result<T>(std::unexpect, std::move(error_));
+  }
+
+ private:
+  Error& error_;
+};
 
 }  // namespace handloom
 
@@ -25,12 +41,12 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Ar
 /// `TRY(auto header, parse(bytes));` declares `header`, or returns the error of parse().
 #define TRY(declaration, expression) \
   TRY_(declaration, expression, HANDLOOM_CONCAT(try_result_, __LINE__))
-#define TRY_(declaration, expression, result)                     \
-  auto result = (expression);                                     \
-  if (!result) return std::unexpected(std::move(result).error()); \
+#define TRY_(declaration, expression, result)             \
+  auto result = (expression);                             \
+  if (!result) return ::handloom::Passed(result.error()); \
   declaration = std::move(*result)
 
 /// `CHECK_OK(write(bytes));` returns the error of a Result<void> or of a Result nobody needs.
 #define CHECK_OK(expression)                                 \
   if (auto check_ok_result = (expression); !check_ok_result) \
-  return std::unexpected(std::move(check_ok_result).error())
+  return ::handloom::Passed(check_ok_result.error())

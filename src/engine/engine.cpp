@@ -1,6 +1,7 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
 #include "engine/engine_impl.h"
+#include "engine/loader.h"
 #include "engine/memory_plan.h"
 #include "formats/model_files.h"
 #include "gpu/native.h"
@@ -14,6 +15,13 @@ namespace handloom {
 namespace {
 
 constexpr uint64_t kUnsettledBytes = uint64_t{64} << 20;  // of weights on their way to the GPU
+
+constexpr size_t kTimedReadbacks = 5;
+
+double ms_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
 
 bool stores_f16(Precision precision, const Features& features) {
   return precision == Precision::f16 || (precision == Precision::automatic && features.f16);
@@ -126,27 +134,12 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Preci
           .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
 }
 
-/// How long the way from a submit to its bytes is, of which steps in flight keep the GPU free.
-Result<void> measure_readback(Engine::Impl& e, const gpu::Tensor& tensor) {
-  constexpr int kTimes = 5;
-  std::array<double, kTimes> ms;
-  for (double& one : ms) {
-    const auto started = std::chrono::steady_clock::now();
-    CHECK_OK(gpu::wait(e.device, e.device.read(tensor.row(0))));
-    one = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started)
-              .count();
-  }
-  std::ranges::sort(ms);
-  e.readback_ms = ms[kTimes / 2];
-  return {};
-}
-
 /// Runs one prefill and one decode step on nothing in particular. Drivers compile a kernel when it
 /// is created or when it first runs; both belong to loading, not to the first answer.
-Result<void> compile_kernels(Engine::Impl& e) {
+Result<gpu::Readback> compile_kernels(Engine::Impl& e) {
   const uint32_t n_tokens = std::min(e.model->max_tokens(), 2 * ops::kMatmulVecRows);
   TRY(kv_cache::KvCache kv, e.new_cache(n_tokens));
-  CHECK_OK(make_room_and_wait(e.device, kv, 0, n_tokens));
+  CHECK_OK(kv.make_room(e.device, 0, n_tokens));  // nothing has to leave for that
   TRY(const StepBuffers step,
       StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
   e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
@@ -156,73 +149,135 @@ Result<void> compile_kernels(Engine::Impl& e) {
   TRY(const gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
   TRY(const gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token));
   e.device.submit(prefill);
-  CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(decode, step.state.history)));
-  return measure_readback(e, step.state.token_ids);
-}
-
-Result<std::unique_ptr<Engine::Impl>> load_impl(const std::string& path,
-                                                const LoadOptions& options) {
-  // Everything on disk is checked before a device is opened.
-  TRY(const formats::ModelFiles files, formats::open_model(path));
-  TRY(Tokenizer tokenizer, make_tokenizer(files.tokenizer));
-  CHECK_OK(check_vocabulary(path, tokenizer, files.config));
-  CHECK_OK(check_slab(options.kv_slab));
-  TRY(gpu::Device device, gpu::open_device(options.adapter));
-
-  Features features = device.adapter().features;
-  features.subgroups &= options.subgroups;
-  device.restrict_features(features);
-
-  auto impl = std::make_unique<Engine::Impl>(
-      Engine::Impl{.device = std::move(device), .config = files.config});
-  const formats::Config& c = impl->config;
-  const AdapterInfo& adapter = impl->device.adapter();
-  const engine::MemoryQuestion question = memory_question(files, c, adapter, options);
-  impl->kv_shape = question.kv_shape;
-  impl->eos_ids = files.generation.eos_ids.empty() ? c.eos_ids : files.generation.eos_ids;
-  impl->default_sampling = default_sampling_of(files.generation);
-  impl->tokenizer = std::move(tokenizer);
-
-  uint64_t weight_bytes = 0;
-  for (const formats::TensorInfo& t : files.checkpoint.tensors()) weight_bytes += t.file_bytes();
-  TRY(const uint32_t context, engine::choose_context(question, options.context));
-
-  TRY(const model::DecodeOptions decode, decode_options(options, adapter));
-
-  // Reading any tensor back waits for all that was written before it.
-  TRY(const gpu::Tensor fence,
-      impl->device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
-  uint64_t settled = 0;
-  const auto report = [&](uint64_t done, uint64_t total) -> Result<void> {
-    if (options.on_progress) options.on_progress({done, total, "weights"});
-    if (done - settled < kUnsettledBytes) return {};
-    settled = done;
-    CHECK_OK(gpu::wait(impl->device, impl->device.read(fence)));
-    return {};
-  };
-  TRY(impl->model,
-      model::load_model(impl->device, files.checkpoint, files.naming, c,
-                        weight_storage(options, adapter.features), context,
-                        engine::prefill_tokens(c, context, adapter.limits), decode, report));
-  CHECK_OK(gpu::wait(impl->device, impl->device.settle()));
-  if (options.on_progress) options.on_progress({weight_bytes, weight_bytes, "kernels"});
-  CHECK_OK(compile_kernels(*impl));
-  impl->kv_options =
-      engine::kv_options(question, context, bytes_left(question, *impl, context), options.kv_slab);
-  impl->info = describe_model(
-      path, *impl,
-      stores_f16(options.precision, adapter.features) ? Precision::f16 : Precision::f32, context);
-  return impl;
+  return e.device.submit_and_read(decode, step.state.history);
 }
 
 }  // namespace
 
-Result<Engine> Engine::load(const std::string& path, const LoadOptions& options) {
+namespace engine {
+
+Loader::Loader(std::string path, const LoadOptions& options, formats::ModelFiles files,
+               std::unique_ptr<Engine::Impl> impl)
+    : path_(std::move(path)),
+      options_(options),
+      files_(std::make_unique<formats::ModelFiles>(std::move(files))),
+      impl_(std::move(impl)) {}
+
+Result<Loader> Loader::start(const std::string& path, const LoadOptions& options) {
   const auto started = std::chrono::steady_clock::now();
-  TRY(std::unique_ptr<Impl> impl, load_impl(path, options));
-  impl->load_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
-  return Engine(std::move(impl));
+  // Everything on disk is checked before a device is opened.
+  TRY(formats::ModelFiles files, formats::open_model(path));
+  TRY(Tokenizer tokenizer, make_tokenizer(files.tokenizer));
+  CHECK_OK(check_vocabulary(path, tokenizer, files.config));
+  CHECK_OK(check_slab(options.kv_slab));
+  TRY(gpu::Device device, gpu::open_device(options.adapter));
+  Features features = device.adapter().features;
+  features.subgroups &= options.subgroups;
+  device.restrict_features(features);
+  auto impl = std::make_unique<Engine::Impl>(
+      Engine::Impl{.device = std::move(device), .config = files.config});
+  Loader loader(path, options, std::move(files), std::move(impl));
+  loader.started_ = started;
+
+  Engine::Impl& e = *loader.impl_;
+  const formats::ModelFiles& model = *loader.files_;
+  const AdapterInfo& adapter = e.device.adapter();
+  const MemoryQuestion question = memory_question(model, e.config, adapter, options);
+  e.kv_shape = question.kv_shape;
+  e.eos_ids = model.generation.eos_ids.empty() ? e.config.eos_ids : model.generation.eos_ids;
+  e.default_sampling = default_sampling_of(model.generation);
+  e.tokenizer = std::move(tokenizer);
+
+  TRY(loader.context_, choose_context(question, options.context));
+  TRY(const model::DecodeOptions decode, decode_options(options, adapter));
+  TRY(loader.fence_, e.device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
+  TRY(e.model, model::load_model(e.device, model.checkpoint, model.naming, e.config,
+                                 weight_storage(options, adapter.features), loader.context_,
+                                 prefill_tokens(e.config, loader.context_, adapter.limits), decode,
+                                 loader.uploads_));
+  return loader;
+}
+
+Result<void> Loader::upload(std::span<const FileBytes> bytes) {
+  gpu::Device& device = impl_->device;
+  if (auto done = uploads_.upload(device, bytes); !done) {
+    return fail(done.error().code, "{}: {}", files_->checkpoint.where(), done.error().message);
+  }
+  const uint64_t done_bytes = uploads_.done_bytes();
+  if (options_.on_progress) {
+    options_.on_progress({done_bytes, uploads_.total_bytes(), "weights"});
+  }
+  if (uploads_.finished()) {
+    pending_ = device.settle();
+  } else if (done_bytes - settled_bytes_ >= kUnsettledBytes) {
+    settled_bytes_ = done_bytes;
+    pending_ = device.read(fence_);
+  }
+  return {};
+}
+
+Result<void> Loader::resume(std::span<const std::byte>) {
+  switch (stage_) {
+    case Stage::weights: {
+      if (!uploads_.finished()) return {};
+      const uint64_t total = uploads_.total_bytes();
+      if (options_.on_progress) options_.on_progress({total, total, "kernels"});
+      stage_ = Stage::kernels;
+      TRY(pending_, compile_kernels(*impl_));
+      return {};
+    }
+    case Stage::kernels:
+      stage_ = Stage::readbacks;
+      start_readback();
+      return {};
+    case Stage::readbacks:
+      readback_ms_.push_back(ms_since(readback_started_));
+      if (readback_ms_.size() < kTimedReadbacks) {
+        start_readback();
+      } else {
+        stage_ = Stage::done;
+      }
+      return {};
+    case Stage::done: return {};
+  }
+  return {};
+}
+
+void Loader::start_readback() {
+  readback_started_ = std::chrono::steady_clock::now();
+  pending_ = impl_->device.read(fence_);
+}
+
+std::unique_ptr<Engine::Impl> Loader::finish() {
+  Engine::Impl& e = *impl_;
+  fence_ = {};
+  std::ranges::sort(readback_ms_);
+  e.readback_ms = readback_ms_[kTimedReadbacks / 2];
+  const AdapterInfo& adapter = e.device.adapter();
+  const MemoryQuestion question = memory_question(*files_, e.config, adapter, options_);
+  e.kv_options =
+      kv_options(question, context_, bytes_left(question, e, context_), options_.kv_slab);
+  e.info = describe_model(
+      path_, e, stores_f16(options_.precision, adapter.features) ? Precision::f16 : Precision::f32,
+      context_);
+  e.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_)
+                  .count();
+  return std::move(impl_);
+}
+
+}  // namespace engine
+
+Result<Engine> Engine::load(const std::string& path, const LoadOptions& options) {
+  TRY(engine::Loader loader, engine::Loader::start(path, options));
+  while (!loader.finished()) {
+    if (loader.wants_bytes()) {
+      CHECK_OK(loader.upload(loader.wanted()));
+      continue;
+    }
+    TRY(const std::vector<std::byte> bytes, gpu::wait(loader.device(), loader.next_readback()));
+    CHECK_OK(loader.resume(bytes));
+  }
+  return Engine(loader.finish());
 }
 
 Result<MemoryEstimate> Engine::estimate(const std::string& path, const LoadOptions& options) {

@@ -1,4 +1,5 @@
 // What an Engine tells of its inside: the list of dispatches, activations, the adapter's bandwidth.
+#include "base/file.h"
 #include "base/result.h"
 #include "engine/engine_impl.h"
 #include "formats/safetensors.h"
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <map>
 
 namespace handloom {
@@ -165,9 +165,7 @@ Result<void> write_tensors(const std::string& path, TensorFormat format,
                      .bytes = std::as_bytes(std::span(t.values))});
   }
   if (format == TensorFormat::safetensors) return formats::write_safetensors(path, infos);
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return fail(ErrorCode::io, "{}: cannot make the folder: {}", path, error.message());
+  CHECK_OK(make_folder(path));
   for (const formats::TensorInfo& info : infos) {
     CHECK_OK(formats::write_npy(fmt::format("{}/{}.npy", path, info.name), info));
   }

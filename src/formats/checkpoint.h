@@ -22,13 +22,13 @@ struct TensorInfo {
   std::string name;  // as in the file: "model.layers.0.self_attn.q_proj.weight"
   DType dtype = DType::f32;
   Shape shape;  // of the values, also where codes are packed: [out_dim, in_dim]
-  std::span<const std::byte> bytes;
+  FileBytes bytes;
 
   // For the types that keep scales apart: [rows, ceil(in_dim / group)] of `scale_dtype`.
-  std::span<const std::byte> scales = {};
-  std::span<const std::byte> biases = {};  // mlx_q4: added; as many as scales
-  DType scale_dtype = DType::f16;          // f16, f32 or bf16
-  uint32_t group = 0;                      // values along a row that share a scale
+  FileBytes scales = {};
+  FileBytes biases = {};           // mlx_q4: added; as many as scales
+  DType scale_dtype = DType::f16;  // f16, f32 or bf16
+  uint32_t group = 0;              // values along a row that share a scale
 
   /// What all dimensions but the last multiply to; 0 where there are no values.
   uint64_t n_rows() const {

@@ -13,6 +13,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "tensor bytes are used as they lie");
 
 constexpr std::string_view kMagic = "GGUF";
+constexpr uint64_t kLfsPointerBytes = 32;  // enough to tell one from a GGUF file
 constexpr uint64_t kMaxKeys = 1u << 16;
 constexpr uint64_t kMaxTensors = 1u << 20;
 constexpr uint64_t kMinEntryBytes = 8 + 4 + 1;       // empty key, type, a byte
@@ -24,8 +25,7 @@ using Entry = GgufMetadata::Entry;
 /// Reads a file from its front; every read is held against its end.
 class Cursor {
  public:
-  Cursor(std::span<const std::byte> bytes, const std::string& where)
-      : bytes_(bytes), where_(where) {}
+  Cursor(const FileBytes& bytes, const std::string& where) : bytes_(bytes), where_(where) {}
 
   const std::string& where() const { return where_; }
   uint64_t offset() const { return offset_; }
@@ -37,7 +37,7 @@ class Cursor {
                   "{}: {} at {} takes {} bytes, the file has {} left; it is cut short or damaged",
                   where_, what, offset_, n_bytes, left());
     }
-    const auto taken = bytes_.subspan(offset_, n_bytes);
+    TRY(const auto taken, bytes_.read(offset_, n_bytes));
     offset_ += n_bytes;
     return taken;
   }
@@ -57,12 +57,12 @@ class Cursor {
   }
 
   /// What was read since `begin`.
-  std::span<const std::byte> since(uint64_t begin) const {
-    return bytes_.subspan(begin, offset_ - begin);
+  Result<std::span<const std::byte>> since(uint64_t begin) const {
+    return bytes_.read(begin, offset_ - begin);
   }
 
  private:
-  std::span<const std::byte> bytes_;
+  FileBytes bytes_;
   const std::string& where_;
   uint64_t offset_ = 0;
 };
@@ -96,8 +96,9 @@ Result<void> check_magic(std::string_view text, const std::string& where) {
               printable(text.substr(0, kMagic.size())), kMagic);
 }
 
-Result<Header> read_header(Cursor& cursor, std::span<const std::byte> bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+Result<Header> read_header(Cursor& cursor, const FileBytes& bytes) {
+  TRY(const auto first, bytes.read(0, std::min(bytes.size(), kLfsPointerBytes)));
+  const std::string_view text(reinterpret_cast<const char*>(first.data()), first.size());
   CHECK_OK(check_magic(text, cursor.where()));
   CHECK_OK(cursor.take(kMagic.size(), "the header"));
   TRY(const uint32_t version, cursor.number<uint32_t>("the header"));
@@ -276,7 +277,7 @@ Result<void> check_place(const Placed& placed, uint64_t alignment, uint64_t data
 }
 
 /// Gives every tensor its bytes. Holes are allowed: alignment makes some.
-Result<std::vector<TensorInfo>> place(std::vector<Placed> all, std::span<const std::byte> data,
+Result<std::vector<TensorInfo>> place(std::vector<Placed> all, const FileBytes& data,
                                       uint64_t alignment, const std::string& where) {
   std::ranges::sort(all, {}, [](const Placed& p) { return std::pair(p.offset, p.size); });
   std::vector<TensorInfo> tensors;
@@ -303,7 +304,7 @@ struct Part {
   std::vector<TensorInfo> tensors;
 };
 
-Result<Part> parse_part(std::span<const std::byte> bytes, const std::string& where,
+Result<Part> parse_part(const FileBytes& bytes, const std::string& where,
                         std::vector<UnreadTensor>* unread = nullptr) {
   Cursor cursor(bytes, where);
   TRY(const Header header, read_header(cursor, bytes));
@@ -314,8 +315,9 @@ Result<Part> parse_part(std::span<const std::byte> bytes, const std::string& whe
     TRY(std::optional<Placed> tensor, read_tensor(cursor, unread));
     if (tensor) placed.push_back(std::move(*tensor));
   }
-  const uint64_t data_begin = (cursor.offset() + alignment - 1) / alignment * alignment;
-  const auto data = data_begin < bytes.size() ? bytes.subspan(data_begin) : bytes.last(0);
+  const uint64_t aligned = (cursor.offset() + alignment - 1) / alignment * alignment;
+  const uint64_t data_begin = std::min(aligned, bytes.size());
+  const FileBytes data = bytes.subspan(data_begin, bytes.size() - data_begin);
   TRY(std::vector<TensorInfo> tensors, place(std::move(placed), data, alignment, where));
   return Part{.metadata = std::move(metadata), .tensors = std::move(tensors)};
 }

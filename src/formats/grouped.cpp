@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <limits>
 
 namespace handloom::formats {
@@ -143,10 +142,11 @@ Result<uint32_t> parse_group(const JsonObject& object, std::optional<uint32_t> o
 }
 
 Result<std::optional<MlxQuantization>> find_mlx_beside(const std::string& folder_or_file) {
-  std::error_code ignored;
-  const std::filesystem::path path(folder_or_file);
-  const bool is_folder = std::filesystem::is_directory(path, ignored);
-  const std::string config = ((is_folder ? path : path.parent_path()) / "config.json").string();
+  const size_t slash = folder_or_file.rfind('/');
+  const std::string folder = is_folder(folder_or_file)    ? folder_or_file
+                             : slash == std::string::npos ? "."
+                                                          : folder_or_file.substr(0, slash);
+  const std::string config = folder + "/config.json";
   if (!file_exists(config)) return std::nullopt;
   TRY(const std::string text, read_text_file(config, kMaxConfigBytes));
   return parse_mlx_quantization(text, config);

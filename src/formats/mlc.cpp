@@ -327,10 +327,12 @@ Result<std::vector<MappedFile>> map_shards(const std::string& folder, const std:
   return files;
 }
 
+/// Of the shards that are in memory; a page checks them where it fetches them.
 Result<void> check_sums(std::span<const MlcShard> shards, std::span<const MappedFile> files) {
   std::vector<std::string> sums(shards.size());
   parallel_for(shards.size(), [&](size_t i) {
-    if (!shards[i].md5.empty()) sums[i] = md5_hex(files[i].bytes());
+    const FileBytes& bytes = files[i].bytes();
+    sums[i] = shards[i].md5.empty() || !bytes.is_here() ? shards[i].md5 : md5_hex(bytes);
   });
   for (size_t i = 0; i < shards.size(); ++i) {
     if (sums[i] == shards[i].md5) continue;

@@ -10,35 +10,27 @@
 #include "formats/names.h"
 
 #include <algorithm>
-#include <filesystem>
 
 namespace handloom::formats {
 namespace {
 
 constexpr std::string_view kMlcConfig = "mlc-chat-config.json";
 
-bool is_folder(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored);
-}
-
 /// The only .gguf file of a folder, or the first part of the only model in parts; "" if there is
 /// none. Error: invalid_argument if there are several.
 Result<std::string> gguf_in(const std::string& folder) {
   std::vector<std::string> found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& path : list_folder(folder)) {
+    const std::string name = path.substr(path.rfind('/') + 1);
     if (!name.ends_with(".gguf")) continue;
     // Parts but the first come with it.
     const size_t part = name.rfind("-of-");
     const bool is_part = part != std::string::npos && part >= 6 && name[part - 6] == '-';
     if (is_part && name.substr(part - 5, 5) != "00001") continue;
-    found.push_back(entry.path().string());
+    found.push_back(path);
   }
   if (found.empty()) return "";
   if (found.size() == 1) return found.front();
-  std::ranges::sort(found);
   return fail(ErrorCode::invalid_argument, "{}: holds {} models ('{}', '{}', ...), name one",
               folder, found.size(), printable(found[0]), printable(found[1]));
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -16,6 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "tensor bytes are used as they lie");
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+constexpr uint64_t kMagicBytes = 64;               // enough to tell what kind of file it is
 constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kSingleFile = "model.safetensors";
 constexpr std::string_view kIndexFile = "model.safetensors.index.json";
@@ -59,17 +59,22 @@ std::optional<std::string_view> other_kind(std::string_view text) {
   return std::nullopt;
 }
 
+Result<std::string_view> text_at(const FileBytes& bytes, uint64_t offset, uint64_t size) {
+  TRY(const auto read, bytes.read(offset, size));
+  return std::string_view(reinterpret_cast<const char*>(read.data()), read.size());
+}
+
 /// The JSON text of the header. It begins at byte 8 and the data follows it.
-Result<std::string_view> find_header(std::span<const std::byte> bytes, const std::string& where) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.size() < 8) {
+Result<std::string_view> find_header(const FileBytes& bytes, const std::string& where) {
+  const uint64_t size = bytes.size();
+  if (size < 8) {
     return fail(ErrorCode::bad_format,
-                "{}: is {} bytes long, expected a safetensors file of at least 10", where,
-                text.size());
+                "{}: is {} bytes long, expected a safetensors file of at least 10", where, size);
   }
+  TRY(const std::string_view text, text_at(bytes, 0, std::min<uint64_t>(size, kMagicBytes)));
   uint64_t length = 0;
   for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(text[i]);
-  if (length <= kMaxHeaderBytes && length <= text.size() - 8) return text.substr(8, length);
+  if (length <= kMaxHeaderBytes && length <= size - 8) return text_at(bytes, 8, length);
 
   if (length > kMaxHeaderBytes) {
     if (const auto kind = other_kind(text)) {
@@ -82,7 +87,7 @@ Result<std::string_view> find_header(std::span<const std::byte> bytes, const std
   return fail(ErrorCode::bad_format,
               "{}: is {} bytes, the header alone promises {}; the file is cut short or is not "
               "safetensors",
-              where, text.size(), 8 + length);
+              where, size, 8 + length);
 }
 
 Result<DType> get_dtype(const JsonObject& object) {
@@ -191,11 +196,11 @@ Result<void> check_layout(std::vector<Entry>& entries, uint64_t file_size, uint6
 }
 
 /// One file's tensors, sorted by name.
-Result<std::vector<TensorInfo>> parse_tensors(std::span<const std::byte> bytes,
-                                              const std::string& where) {
+Result<std::vector<TensorInfo>> parse_tensors(const FileBytes& bytes, const std::string& where) {
   TRY(const std::string_view header, find_header(bytes, where));
   TRY(std::vector<Entry> entries, parse_entries(header, where));
-  const auto data = bytes.subspan(8 + header.size());
+  const uint64_t begin = 8 + header.size();
+  const FileBytes data = bytes.subspan(begin, bytes.size() - begin);
   CHECK_OK(check_layout(entries, bytes.size(), data.size(), where));
   std::vector<TensorInfo> tensors;
   tensors.reserve(entries.size());
@@ -281,8 +286,7 @@ Result<Checkpoint> parse_safetensors(std::span<const std::byte> bytes, std::stri
 }
 
 Result<Checkpoint> open_safetensors(const std::string& folder_or_file) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder_or_file, ignored)) return open_file(folder_or_file);
+  if (!is_folder(folder_or_file)) return open_file(folder_or_file);
   const std::string single = fmt::format("{}/{}", folder_or_file, kSingleFile);
   if (file_exists(single)) return open_file(single);
   const std::string index = fmt::format("{}/{}", folder_or_file, kIndexFile);

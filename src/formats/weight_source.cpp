@@ -58,6 +58,12 @@ std::pair<const TensorInfo*, uint64_t> find_row(std::span<const RowRange> ranges
   return {nullptr, 0};
 }
 
+Result<std::vector<float>> read_elements(const ElementRange& range) {
+  TRY(const std::vector<float> all, to_f32(*range.tensor));
+  const auto first = all.begin() + static_cast<ptrdiff_t>(range.first);
+  return std::vector<float>(first, first + static_cast<ptrdiff_t>(range.n));
+}
+
 const TensorInfo* WeightSource::find(std::string_view ours) const {
   for (const std::string& name : names_in_file(naming_, ours)) {
     if (const TensorInfo* tensor = checkpoint_.find(name)) return tensor;
@@ -127,23 +133,38 @@ Result<RowRange> WeightSource::expert_in_mlc(const std::string& blk, uint32_t ex
   return range;
 }
 
-Result<std::vector<float>> WeightSource::vector(std::string_view ours, uint32_t dim) const {
+Result<ElementRange> WeightSource::vector_range(std::string_view ours, uint32_t dim) const {
   TRY(const RowRange range, matrix(ours, 1, dim));
-  auto values = to_f32(*range.tensor);
-  if (values) return values;
-  return fail(values.error().code, "{}: {}", checkpoint_.where(), values.error().message);
+  return ElementRange{.tensor = range.tensor, .n = dim};
 }
 
-Result<std::vector<float>> WeightSource::bias(const std::string& blk, std::string_view ours) const {
+Result<ElementRange> WeightSource::bias_range(const std::string& blk, std::string_view ours) const {
   const Part part = part_of(config(), ours);
   const std::string own = fmt::format("{}{}.bias", blk, ours);
   const std::string whole = fmt::format("{}{}.bias", blk, part.whole);
   if (find(own) != nullptr || find(whole) == nullptr) {
-    return vector(own, static_cast<uint32_t>(part.n_rows));
+    return vector_range(own, static_cast<uint32_t>(part.n_rows));
   }
-  TRY(const std::vector<float> all, vector(whole, static_cast<uint32_t>(part.whole_rows)));
-  const auto first = all.begin() + static_cast<ptrdiff_t>(part.first_row);
-  return std::vector<float>(first, first + static_cast<ptrdiff_t>(part.n_rows));
+  TRY(ElementRange range, vector_range(whole, static_cast<uint32_t>(part.whole_rows)));
+  range.first = part.first_row;
+  range.n = part.n_rows;
+  return range;
+}
+
+Result<std::vector<float>> WeightSource::vector(std::string_view ours, uint32_t dim) const {
+  TRY(const ElementRange range, vector_range(ours, dim));
+  return read(range);
+}
+
+Result<std::vector<float>> WeightSource::bias(const std::string& blk, std::string_view ours) const {
+  TRY(const ElementRange range, bias_range(blk, ours));
+  return read(range);
+}
+
+Result<std::vector<float>> WeightSource::read(const ElementRange& range) const {
+  auto values = read_elements(range);
+  if (values) return values;
+  return fail(values.error().code, "{}: {}", checkpoint_.where(), values.error().message);
 }
 
 }  // namespace handloom::formats

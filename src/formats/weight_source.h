@@ -40,6 +40,15 @@ struct RowRange {
 /// Where row `row` of ranges that lie one below the other comes from. There must be such a row.
 std::pair<const TensorInfo*, uint64_t> find_row(std::span<const RowRange> ranges, uint64_t row);
 
+/// Values of a file's vector, or of a part of one.
+struct ElementRange {
+  const TensorInfo* tensor = nullptr;
+  uint64_t first = 0, n = 0;
+};
+
+/// As f32. Error: that of to_f32.
+Result<std::vector<float>> read_elements(const ElementRange& range);
+
 class WeightSource {
  public:
   /// Keeps references to `config` and `checkpoint`.
@@ -64,14 +73,18 @@ class WeightSource {
   /// "gate", "up" or "down" of one expert.
   Result<RowRange> expert(const std::string& blk, uint32_t expert, std::string_view matrix) const;
   /// A norm.
-  Result<std::vector<float>> vector(std::string_view ours, uint32_t dim) const;
+  Result<ElementRange> vector_range(std::string_view ours, uint32_t dim) const;
   /// Of "attn_q", ...
+  Result<ElementRange> bias_range(const std::string& blk, std::string_view ours) const;
+  /// The same, read.
+  Result<std::vector<float>> vector(std::string_view ours, uint32_t dim) const;
   Result<std::vector<float>> bias(const std::string& blk, std::string_view ours) const;
 
  private:
   Result<const TensorInfo*> get(std::string_view ours) const;
   Result<RowRange> expert_in_mlc(const std::string& blk, uint32_t expert,
                                  std::string_view matrix) const;
+  Result<std::vector<float>> read(const ElementRange& range) const;
 
   const Config& config_;
   const Checkpoint& checkpoint_;

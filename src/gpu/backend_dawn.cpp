@@ -65,16 +65,6 @@ Result<DawnAdapter> choose(const std::vector<DawnAdapter>& adapters, std::string
               list_names(adapters));
 }
 
-/// "kernels/matmul_vec.wgsl:34:5" for a position in the flattened text.
-std::string locate(const Kernel& kernel, uint64_t line, uint64_t column) {
-  const KernelLines* best = nullptr;
-  for (const KernelLines& l : kernel.lines) {
-    if (l.first_line <= line) best = &l;
-  }
-  if (best == nullptr) return fmt::format("{}:{}:{}", kernel.name, line, column);
-  return fmt::format("{}:{}:{}", best->file, best->file_line + (line - best->first_line), column);
-}
-
 wgpu::BufferBindingType binding_type(Access access) {
   switch (access) {
     case Access::uniform: return wgpu::BufferBindingType::Uniform;
@@ -287,8 +277,9 @@ void DawnBackend::write_buffer(Id buffer, uint64_t offset, std::span<const std::
 }
 
 wgpu::ShaderModule DawnBackend::compile(const Kernel& kernel) {
+  const std::string text = flatten(kernel);
   wgpu::ShaderSourceWGSL source;
-  source.code = view(kernel.source);
+  source.code = view(text);
   wgpu::ShaderModuleDescriptor descriptor;
   descriptor.nextInChain = &source;
   descriptor.label = view(kernel.name);

@@ -1,9 +1,9 @@
-// A kernel as tools/embed_wgsl emits it from kernels/*.wgsl: text, contract, and where lines came
-// from.
+// A kernel as tools/embed_wgsl emits it from kernels/*.wgsl: texts and contract.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace handloom::gpu {
@@ -23,24 +23,31 @@ struct KernelParam {
   bool is_float;    // f32, else u32
 };
 
-/// Lines `first_line`.. of the flattened text stand in `file` from `file_line` on.
-struct KernelLines {
-  uint32_t first_line;
-  std::string_view file;
-  uint32_t file_line;
+/// A file of kernels/. Its directives (enable, requires, diagnostic) are taken out of their lines.
+struct KernelFile {
+  std::string_view path;  // "kernels/lib/planes.wgsl"
+  std::string_view text;
 };
 
 struct Kernel {
   std::string_view name;                    // "matmul_vec_bf16_subgroup": file plus variant
   std::string_view entry_point;             // "matmul_vec"
-  std::string_view source;                  // flattened WGSL
+  std::string_view source;                  // its own file, without directives
   std::span<const KernelBinding> bindings;  // binding i is @group(0) @binding(i)
   std::span<const KernelParam> params;
   uint32_t params_bytes;
   bool needs_f16;
   bool needs_subgroups;
-  std::span<const KernelLines> lines;
+  std::string_view path;                       // of its own file; empty: it has none
+  std::string_view directives;                 // lines that WGSL wants first: "enable f16;\n"
+  std::span<const KernelFile* const> helpers;  // what follows its own file
 };
+
+/// The whole text, as a GPU compiles it.
+std::string flatten(const Kernel& kernel);
+
+/// "kernels/matmul_vec.wgsl:34:5" for a position in the whole text.
+std::string locate(const Kernel& kernel, uint64_t line, uint64_t column);
 
 /// Sets an `override` of a kernel.
 struct Constant {

@@ -87,9 +87,9 @@ std::vector<Scratch> scratch_of(const formats::Config& c, uint32_t max_tokens) {
 Result<Parts> load_parts(gpu::Device& device, const formats::Checkpoint& checkpoint,
                          formats::Naming naming, const formats::Config& config,
                          WeightStorage storage, uint32_t context, uint32_t max_tokens,
-                         const DecodeOptions& decode, const OnBytes& on_bytes) {
+                         const DecodeOptions& decode, Uploads& uploads) {
   Parts parts{.config = config, .heads = {config.n_heads, config.n_kv_heads, config.head_dim}};
-  TRY(parts.weights, load_weights(device, checkpoint, naming, config, storage, on_bytes));
+  TRY(parts.weights, load_weights(device, checkpoint, naming, config, storage, uploads));
   TRY(parts.activations, Activations::create(device, config, max_tokens));
   parts.decode_options = decode;
   parts.decode_options.fused = decode.fused && can_fuse(config, context, device.adapter().limits);
@@ -195,7 +195,7 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           formats::Naming naming, const formats::Config& config,
                                           WeightStorage storage, uint32_t context,
                                           uint32_t max_tokens, const DecodeOptions& decode,
-                                          const OnBytes& on_bytes) {
+                                          Uploads& uploads) {
   CHECK_OK(check_dimensions(config));
   static constexpr std::pair<std::string_view, std::unique_ptr<Model> (*)(Parts)> kFamilies[] = {
       {"llama", make_llama},   {"mistral", make_llama},     {"phi3", make_llama},
@@ -204,7 +204,7 @@ Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
   for (const auto& [architecture, make] : kFamilies) {
     if (architecture != config.architecture) continue;
     TRY(Parts parts, load_parts(device, checkpoint, naming, config, storage, context, max_tokens,
-                                decode, on_bytes));
+                                decode, uploads));
     return make(std::move(parts));
   }
   return fail(ErrorCode::unsupported, "model: architecture '{}' has no forward pass",

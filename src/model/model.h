@@ -139,13 +139,13 @@ class Model {
 };
 
 /// The model of the config's family, on the device. Refuses a config that the kernels cannot run,
-/// and weights as load_weights does. `context` is the number of positions that will be
-/// used. A plan that cannot be fused is plain.
+/// and weights as load_weights does. `context` is the number of positions that will be used. A plan
+/// that cannot be fused is plain. The model is whole when `uploads` are worked off.
 Result<std::unique_ptr<Model>> load_model(gpu::Device& device,
                                           const formats::Checkpoint& checkpoint,
                                           formats::Naming naming, const formats::Config& config,
                                           WeightStorage storage, uint32_t context,
                                           uint32_t max_tokens, const DecodeOptions& decode,
-                                          const OnBytes& on_bytes);
+                                          Uploads& uploads);
 
 }  // namespace handloom::model

@@ -1,40 +1,26 @@
 #include "model/upload.h"
 
-#include "base/parallel.h"
+#include "formats/repack.h"
 
 #include <algorithm>
-#include <array>
-#include <mutex>
 
 namespace handloom::model {
-namespace {
-
+using formats::ElementRange;
 using formats::RowRange;
 using formats::TensorInfo;
 
-constexpr uint64_t kChunkBytes = uint64_t{16} << 20;  // of GPU planes, repacked at a time
-constexpr uint32_t kRowsPerTask = 32;
-
-}  // namespace
-
 Uploader::Uploader(gpu::Device& device, const formats::Checkpoint& checkpoint,
-                   WeightStorage storage, const OnBytes& on_bytes)
-    : device_(device), checkpoint_(checkpoint), storage_(storage), on_bytes_(on_bytes) {
-  for (const TensorInfo& t : checkpoint.tensors()) total_bytes_ += t.file_bytes();
-}
+                   WeightStorage storage, Uploads& uploads)
+    : device_(device), checkpoint_(checkpoint), storage_(storage), uploads_(uploads) {}
 
-Result<void> Uploader::add_done(uint64_t bytes) {
-  done_bytes_ = std::min(total_bytes_, done_bytes_ + bytes);
-  return on_bytes_ ? on_bytes_(done_bytes_, total_bytes_) : Result<void>();
-}
-
-Result<gpu::Tensor> Uploader::vector(std::string name, std::span<const float> values) {
+Result<gpu::Tensor> Uploader::vector(std::string name, std::span<const ElementRange> ranges,
+                                     float added) {
+  uint64_t n = 0;
+  for (const ElementRange& range : ranges) n += range.n;
   TRY(gpu::Tensor tensor,
-      device_.create_tensor(std::move(name), DType::f32, {static_cast<uint32_t>(values.size())},
+      device_.create_tensor(std::move(name), DType::f32, {static_cast<uint32_t>(n)},
                             gpu::MemoryKind::weights));
-  device_.write(tensor, std::as_bytes(values));
-  // As f32: too little beside the matrices to ask what the file has.
-  CHECK_OK(add_done(values.size_bytes()));
+  uploads_.add_vector(tensor, ranges, added);
   return tensor;
 }
 
@@ -58,7 +44,6 @@ Result<ops::Matrix> Uploader::matrix(std::string name, std::span<const RowRange>
     }
     CHECK_OK(add_parts(name, ranges.subspan(first, last - first), in_dim, unit_rows, matrix));
   }
-  for (const RowRange& range : ranges) release_pages(range.tensor->bytes);
   return matrix;
 }
 
@@ -96,54 +81,8 @@ Result<void> Uploader::add_parts(const std::string& name, std::span<const RowRan
       TRY(part.tensor,
           device_.create_tensor(name, dtype, {rows, in_dim}, gpu::MemoryKind::weights));
     }
-    CHECK_OK(fill(part, ranges, first));
+    uploads_.add_part(part, ranges, first);
     matrix.parts.push_back(std::move(part));
-  }
-  return {};
-}
-
-Result<void> Uploader::fill(const ops::Matrix::Part& part, std::span<const RowRange> ranges,
-                            uint32_t first_row) {
-  const PlaneLayout layout = part.layout();
-  uint64_t words_per_row = 0;
-  for (const uint32_t words : layout.words_per_row) words_per_row += words;
-  const auto chunk_rows = static_cast<uint32_t>(
-      std::clamp<uint64_t>(kChunkBytes / (4 * words_per_row), 1, part.n_rows()));
-
-  std::array<std::vector<uint32_t>, kPlanes> planes;
-  for (size_t p = 0; p < kPlanes; ++p) {
-    planes[p].resize(size_t{chunk_rows} * layout.words_per_row[p]);
-  }
-  for (uint32_t first = 0; first < part.n_rows(); first += chunk_rows) {
-    const uint32_t n = std::min(chunk_rows, part.n_rows() - first);
-    std::mutex mutex;
-    Result<void> outcome;
-    parallel_for((n + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task) {
-      const auto begin = static_cast<uint32_t>(task) * kRowsPerTask;
-      for (uint32_t row = begin; row < std::min(n, begin + kRowsPerTask); ++row) {
-        formats::RowPlanes out{};
-        for (size_t p = 0; p < kPlanes; ++p) {
-          out[p] = planes[p].data() + size_t{row} * layout.words_per_row[p];
-        }
-        const auto [source, source_row] =
-            formats::find_row(ranges, uint64_t{first_row} + first + row);
-        if (auto done = formats::repack_row(*source, source_row, layout, out); !done) {
-          const std::scoped_lock lock(mutex);
-          outcome = std::move(done);
-        }
-      }
-    });
-    if (!outcome) {
-      return fail(outcome.error().code, "{}: {}", checkpoint_.where(), outcome.error().message);
-    }
-    for (size_t p = 0; p < kPlanes; ++p) {
-      const uint64_t words = layout.words_per_row[p];
-      if (words == 0) continue;
-      const auto rows = std::span(planes[p]).first(n * words);
-      device_.write(part.tensor, std::as_bytes(rows), 4 * (layout.first_word[p] + first * words));
-    }
-    const TensorInfo& source = *formats::find_row(ranges, first_row + first).first;
-    CHECK_OK(add_done(source.file_bytes() / source.n_rows() * n));
   }
   return {};
 }

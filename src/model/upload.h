@@ -1,15 +1,14 @@
-// Uploader: weights from a checkpoint to the GPU. Rows are repacked in parallel, a chunk at a time,
-// so that the host never holds more than a chunk of a tensor beside the mapped file.
+// Uploader: which rows of a checkpoint make which weights on the GPU. Allocates the weights and
+// adds what fills them to a list of Uploads.
 #pragma once
 
 #include "base/result.h"
 #include "formats/checkpoint.h"
-#include "formats/repack.h"
 #include "formats/weight_source.h"
 #include "gpu/device.h"
+#include "model/uploads.h"
 #include "ops/matrix.h"
 
-#include <functional>
 #include <span>
 #include <string>
 
@@ -22,22 +21,19 @@ enum class WeightStorage {
   f16,         // rounded to nearest; a value beyond f16's range is refused
 };
 
-/// Called after each chunk that was handed to the GPU. A host that can wait does so here, now and
-/// then, for what was handed over takes memory until the GPU has taken it. An error ends the
-/// loading.
-using OnBytes = std::function<Result<void>(uint64_t done_bytes, uint64_t total_bytes)>;
-
 class Uploader {
  public:
-  /// Keeps references to all but `storage`.
+  /// Keeps references to all but `storage`; `checkpoint` must live until `uploads` are done.
   Uploader(gpu::Device& device, const formats::Checkpoint& checkpoint, WeightStorage storage,
-           const OnBytes& on_bytes);
+           Uploads& uploads);
 
-  /// f32 [values.size()]: norms and biases. Errors: the device's.
-  Result<gpu::Tensor> vector(std::string name, std::span<const float> values);
+  /// All values one behind the other, as f32, `added` to each: norms and biases. Errors: the
+  /// device's.
+  Result<gpu::Tensor> vector(std::string name, std::span<const formats::ElementRange> ranges,
+                             float added = 0);
   /// The rows of all ranges, one below the other; each is a row of the checkpoint's of in_dim
   /// values. Parts of the result hold whole units of so many rows. Errors: unsupported (a type, a
-  /// length of rows, types that differ within a unit), those of the device and of repacking.
+  /// length of rows, types that differ within a unit), those of the device.
   Result<ops::Matrix> matrix(std::string name, std::span<const formats::RowRange> ranges,
                              uint32_t in_dim, uint32_t unit_rows = 1);
 
@@ -45,16 +41,11 @@ class Uploader {
   DType stored_dtype(const formats::TensorInfo& source) const;
   Result<void> add_parts(const std::string& name, std::span<const formats::RowRange> ranges,
                          uint32_t in_dim, uint32_t unit_rows, ops::Matrix& matrix);
-  Result<void> fill(const ops::Matrix::Part& part, std::span<const formats::RowRange> ranges,
-                    uint32_t first_row);
-  Result<void> add_done(uint64_t bytes);
 
   gpu::Device& device_;
   const formats::Checkpoint& checkpoint_;
   WeightStorage storage_;
-  const OnBytes& on_bytes_;
-  uint64_t done_bytes_ = 0;
-  uint64_t total_bytes_ = 0;
+  Uploads& uploads_;
 };
 
 }  // namespace handloom::model

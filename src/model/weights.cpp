@@ -8,6 +8,7 @@ namespace handloom::model {
 namespace {
 
 using formats::Config;
+using formats::ElementRange;
 using formats::RowRange;
 
 /// Puts the tensors of the file together as Weights has them.
@@ -76,12 +77,11 @@ class Loader {
   }
 
   Result<gpu::Tensor> qkv_bias(const std::string& blk) {
-    std::vector<float> all;
-    for (const std::string_view kind : kQkv) {
-      TRY(const std::vector<float> bias, source_.bias(blk, kind));
-      all.insert(all.end(), bias.begin(), bias.end());
+    std::array<ElementRange, 3> biases;
+    for (size_t i = 0; i < 3; ++i) {
+      TRY(biases[i], source_.bias_range(blk, kQkv[i]));
     }
-    return uploader_.vector(blk + "attn_qkv.bias", all);
+    return uploader_.vector(blk + "attn_qkv.bias", biases);
   }
 
   Result<void> load_ffn(const std::string& blk, Weights::Layer& w) {
@@ -119,11 +119,9 @@ class Loader {
   }
 
   Result<gpu::Tensor> norm(const std::string& name, uint32_t dim) {
-    TRY(std::vector<float> values, source_.vector(name, dim));
-    if (config_.gemma_norms && !config_.norms_include_one) {
-      for (float& value : values) value += 1.0f;
-    }
-    return uploader_.vector(name, values);
+    TRY(const ElementRange values, source_.vector_range(name, dim));
+    const bool adds_one = config_.gemma_norms && !config_.norms_include_one;
+    return uploader_.vector(name, {&values, 1}, adds_one ? 1.0f : 0.0f);
   }
 
   static constexpr std::array<std::string_view, 3> kQkv = {"attn_q", "attn_k", "attn_v"};
@@ -137,9 +135,9 @@ class Loader {
 
 Result<Weights> load_weights(gpu::Device& device, const formats::Checkpoint& checkpoint,
                              formats::Naming naming, const Config& config, WeightStorage storage,
-                             const OnBytes& on_bytes) {
+                             Uploads& uploads) {
   const formats::WeightSource source(config, checkpoint, naming);
-  Uploader uploader(device, checkpoint, storage, on_bytes);
+  Uploader uploader(device, checkpoint, storage, uploads);
   return Loader(source, uploader).run();
 }
 

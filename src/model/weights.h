@@ -40,11 +40,12 @@ struct Weights {
   uint64_t bytes_per_token(const formats::Config& config) const;
 };
 
-/// Uploads tensor by tensor. Errors: not_found for a missing tensor, bad_format for a shape that
+/// Allocates all weights and adds what fills them to `uploads`, which must be worked off while
+/// `checkpoint` lives. Errors: not_found for a missing tensor, bad_format for a shape that
 /// contradicts the config, unsupported for a type, out_of_memory for what the adapter refuses.
 /// Gemma's norms get the 1 that the model adds to them here, unless the file has added it.
 Result<Weights> load_weights(gpu::Device& device, const formats::Checkpoint& checkpoint,
                              formats::Naming naming, const formats::Config& config,
-                             WeightStorage storage, const OnBytes& on_bytes);
+                             WeightStorage storage, Uploads& uploads);
 
 }  // namespace handloom::model

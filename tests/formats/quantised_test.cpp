@@ -365,7 +365,7 @@ TEST(Quantised, RefusesContradictions) {
   expect_error(dequantise_rows(q4, 0, 2, out), invalid, {"64 values", "expected 128"});
 
   TensorInfo bad = q4;
-  bad.bytes = bad.bytes.first(71);
+  bad.bytes = bad.bytes.subspan(0, 71);
   expect_error(to_f32(bad), invalid, {"has 71 bytes, expected 72 for q4_0 [2, 64]"});
   bad = q4, bad.shape = {2, 48};
   expect_error(to_f32(bad), invalid, {"rows of 48 values, expected a multiple of 32"});
@@ -394,7 +394,7 @@ TEST(Quantised, RefusesGroupsThatAreNotThere) {
                {"scales of type q4_0"});
   expect_error(with([](auto& t) { t.biases = {}; }), invalid, {"0 bytes of biases, expected 8"});
   expect_error(with([](auto& t) { t.shape = {2, 96}; }), invalid, {"rows of 96", "multiple of 64"});
-  expect_error(with([](auto& t) { t.bytes = t.bytes.first(64); }), invalid,
+  expect_error(with([](auto& t) { t.bytes = t.bytes.subspan(0, 64); }), invalid,
                {"64 bytes, expected 128"});
 
   TensorInfo q3 = grouped(DType::mlc_q3, 2, 96, 40, DType::f16).info();

@@ -1,11 +1,13 @@
 // tools/embed_wgsl refuses kernel files that break the rules it is there to keep. Each test spoils
 // one line of a good file.
 #include <gmock/gmock.h>
+
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +18,7 @@ namespace handloom::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kGood = R"(// twice: y[i] = 2 * x[i]
 //
@@ -68,9 +71,9 @@ class EmbedWgsl : public testing::Test {
     return text.str();
   }
 
-  Answer embed(const std::string& files) {
+  Answer embed(const std::string& files, const std::string& options = "") {
     const std::string command =
-        "cd '" + folder_.string() + "' && '" EMBED_WGSL "' out " + files + " 2>&1";
+        "cd '" + folder_.string() + "' && '" EMBED_WGSL "' " + options + " out " + files + " 2>&1";
     Answer answer;
     FILE* pipe = popen(command.c_str(), "r");
     for (int c; (c = std::fgetc(pipe)) != EOF;) answer.text += static_cast<char>(c);
@@ -111,15 +114,31 @@ TEST_F(EmbedWgsl, TurnsAGoodFileIntoOneKernelPerVariant) {
   EXPECT_THAT(source, HasSubstr(".needs_f16 = true"));
 }
 
-TEST_F(EmbedWgsl, HoistsDirectivesAndKeepsLineNumbers) {
+TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
   write("twice.wgsl", kGood);
   ASSERT_EQ(embed("twice.wgsl").status, 0);
   const std::string source = read("out/kernels.cpp");
-  // twice_f16: one hoisted line, then the 23 lines of the file, then its helper.
-  EXPECT_THAT(source,
-              HasSubstr("twice_f16_lines[] = {\n    {2, \"kernels/twice.wgsl\", 1},\n    {25, "
-                        "\"kernels/lib/part_f16.wgsl\", 1},\n"));
-  EXPECT_THAT(source, HasSubstr(".source = R\"wgsl(enable f16;\n"));
+  const std::string own =
+      "constexpr gpu::KernelFile twice_file = {\"kernels/twice.wgsl\", R\"wgsl(";
+  const size_t first = source.find(own);
+  ASSERT_NE(first, source.npos) << source;
+  EXPECT_EQ(source.find(own, first + 1), source.npos);
+  EXPECT_THAT(source, HasSubstr("twice_f16_helpers[] = {&lib_part_f16_file};"));
+  EXPECT_THAT(source, HasSubstr(".directives = \"enable f16;\\n\""));
+  // The line stays, so that those below it keep their numbers.
+  EXPECT_THAT(source, HasSubstr("{\"kernels/lib/part_f16.wgsl\", R\"wgsl(\n)wgsl\""));
+}
+
+TEST_F(EmbedWgsl, LeavesOutCommentsAndIndentationButNoLine) {
+  write("twice.wgsl", kGood);
+  ASSERT_EQ(embed("twice.wgsl").status, 0);
+  const std::string whole = read("out/kernels.cpp");
+  ASSERT_EQ(embed("twice.wgsl", "--bare").status, 0);
+  const std::string bare = read("out/kernels.cpp");
+  EXPECT_THAT(whole, HasSubstr("// twice: "));
+  EXPECT_THAT(bare, Not(HasSubstr("// twice: ")));
+  EXPECT_THAT(bare, HasSubstr("fn twice("));
+  EXPECT_EQ(std::ranges::count(bare, '\n'), std::ranges::count(whole, '\n'));
 }
 
 TEST_F(EmbedWgsl, RefusesAContractThatDisagreesWithABinding) {
@@ -183,7 +202,7 @@ TEST_F(EmbedWgsl, RefusesTwoMeaningsOfOneAxis) {
 TEST_F(EmbedWgsl, SaysHowItIsUsed) {
   const Answer answer = embed("");
   EXPECT_EQ(answer.status, 2);
-  EXPECT_THAT(answer.text, HasSubstr("usage: embed_wgsl OUT_DIR KERNEL.wgsl..."));
+  EXPECT_THAT(answer.text, HasSubstr("usage: embed_wgsl [--bare] OUT_DIR KERNEL.wgsl..."));
 }
 
 }  // namespace

@@ -27,15 +27,19 @@ TEST(Kernels, CompileInEveryVariantTheAdapterSupports) {
 TEST(Kernels, ACompileErrorNamesFileAndLine) {
   Result<gpu::Device> device = gpu::open_device("");
   ASSERT_TRUE(device) << device.error().message;
-  const gpu::KernelLines lines[] = {{1, "kernels/broken.wgsl", 1}, {3, "kernels/lib/part.wgsl", 7}};
+  const gpu::KernelFile good = {"kernels/lib/good.wgsl", "\nfn one() -> i32 {\n  return 1;\n}\n"};
+  const gpu::KernelFile bad = {"kernels/lib/bad.wgsl", "fn two() -> i32 {\n  return x;\n}\n"};
+  const gpu::KernelFile* const helpers[] = {&good, &bad};
   const gpu::Kernel broken = {.name = "broken",
                               .entry_point = "broken",
-                              .source = "@compute @workgroup_size(1)\nfn broken() {\n  x = 1;\n}\n",
-                              .lines = lines};
+                              .source = "@compute @workgroup_size(1)\nfn broken() {}\n",
+                              .path = "kernels/broken.wgsl",
+                              .directives = "diagnostic(off, derivative_uniformity);\n",
+                              .helpers = helpers};
   device->pipeline(broken, {});
   const auto accepted = gpu::wait(*device, device->settle());
   ASSERT_FALSE(accepted);
-  EXPECT_NE(accepted.error().message.find("kernels/lib/part.wgsl:7:3"), std::string::npos)
+  EXPECT_NE(accepted.error().message.find("kernels/lib/bad.wgsl:2:10"), std::string::npos)
       << accepted.error().message;
 }
 

@@ -1,0 +1,49 @@
+// Builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/) and the pages. Prints what
+// the runtime weighs, and fails above the limit.
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const kLimitBytes = 150_000;
+const root = fileURLToPath(new URL('.', import.meta.url));
+const out = `${root}dist/`;
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+  sourcemap: true,
+  legalComments: 'none',
+  external: ['node:*'],
+  logLevel: 'warning',
+  outdir: out,
+};
+
+mkdirSync(out, { recursive: true });
+for (const old of readdirSync(out).filter((name) => name.startsWith('chunk'))) rmSync(out + old);
+await build({
+  ...common,
+  entryPoints: { handloom: 'src/index.ts', worker: 'src/worker.ts' },
+  splitting: true, // what both need stands once
+  chunkNames: 'chunk-[hash]',
+});
+await build({
+  ...common,
+  entryPoints: { chat: 'pages/chat.ts', device: 'pages/device.ts' },
+  external: [...common.external, './handloom.js'],
+});
+copyFileSync(`${root}../build/wasm/handloom.wasm`, `${out}handloom.wasm`);
+for (const page of ['index.html', 'device.html', 'style.css']) copyFileSync(`${root}pages/${page}`, out + page);
+
+let total = 0;
+const chunks = readdirSync(out).filter((name) => /^chunk-.*\.js$/.test(name));
+for (const file of ['handloom.js', 'worker.js', ...chunks, 'handloom.wasm']) {
+  const bytes = gzipSync(readFileSync(out + file), { level: 9 }).length;
+  total += bytes;
+  console.log(`${file.padEnd(18)} ${(bytes / 1000).toFixed(1).padStart(6)} kB gzip`);
+}
+console.log(`${'runtime'.padEnd(18)} ${(total / 1000).toFixed(1).padStart(6)} kB gzip, at most ${kLimitBytes / 1000}`);
+if (total > kLimitBytes) process.exitCode = 1;

@@ -1,0 +1,78 @@
+// serve.mjs [PORT]: serves the built pages, and the repository's models below /models/, with range
+// requests. As a module: serve({ port, intercept }), for tests that need a server to misbehave.
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const kTypes = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
+  '.map': 'application/json',
+};
+
+function fileOf(path) {
+  const clean = normalize(decodeURIComponent(path)).replace(/^(\.\.\/)+/, '');
+  if (clean.startsWith('/models/')) return join(here, '..', clean);
+  return join(here, 'dist', clean.endsWith('/') ? `${clean}index.html` : clean);
+}
+
+/** The range asked for, within a file of `size` bytes; undefined: the whole. */
+function rangeOf(header, size) {
+  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '');
+  if (!match) return undefined;
+  return { start: Number(match[1]), end: Math.min(match[2] ? Number(match[2]) : size - 1, size - 1) };
+}
+
+function answer(request, response, file) {
+  if (!existsSync(file) || !statSync(file).isFile()) {
+    response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
+    return;
+  }
+  const { size, mtimeMs } = statSync(file);
+  const headers = {
+    'content-type': kTypes[extname(file)] ?? 'application/octet-stream',
+    'accept-ranges': 'bytes',
+    etag: `"${size}-${Math.round(mtimeMs)}"`,
+    'cache-control': 'no-cache',
+  };
+  const range = rangeOf(request.headers.range, size);
+  if (!range) {
+    response.writeHead(200, { ...headers, 'content-length': size });
+    createReadStream(file).pipe(response);
+    return;
+  }
+  if (range.start >= size) {
+    response.writeHead(size === 0 ? 200 : 416, headers).end();
+    return;
+  }
+  response.writeHead(206, {
+    ...headers,
+    'content-length': range.end - range.start + 1,
+    'content-range': `bytes ${range.start}-${range.end}/${size}`,
+  });
+  createReadStream(file, range).pipe(response);
+}
+
+/** `intercept(request, response, file)` answers true if it has answered the request itself. */
+export function serve({ port = 0, host = '127.0.0.1', intercept = () => false } = {}) {
+  const server = createServer((request, response) => {
+    const file = fileOf(new URL(request.url, 'http://localhost').pathname);
+    if (!intercept(request, response, file)) answer(request, response, file);
+  });
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(port, host, () => {
+      resolve({ url: `http://localhost:${server.address().port}/`, close: () => server.close() });
+    });
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await serve({ port: Number(process.argv[2] ?? 8080) });
+  console.log(`handloom: open ${url} in a browser with WebGPU; end with Ctrl-C`);
+}

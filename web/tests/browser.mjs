@@ -1,0 +1,29 @@
+// Debian's Chromium with a fresh profile. Its WebGPU runs on SwiftShader: no f16, small limits, slow.
+import { chromium } from 'playwright-core';
+
+export async function openBrowser(extraFlags = []) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--enable-unsafe-webgpu',
+      ...extraFlags,
+    ],
+  });
+}
+
+/** Waits until `read` answers with something true, and answers with that. */
+export async function until(what, read, timeoutMs = 120_000) {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await read();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
