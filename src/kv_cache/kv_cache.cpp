@@ -22,8 +22,8 @@ uint64_t bindable_tokens(const gpu::Device& device, const KvShape& shape) {
   return std::max<uint64_t>(tokens / kGranule * kGranule, kGranule);
 }
 
-/// Tokens of a first slab: attention takes a dispatch for each slab, so few large ones are better, but
-/// a small device should not give its memory away.
+/// Tokens of a first slab: attention takes a dispatch for each slab, so few large ones are better,
+/// but a small device should not give its memory away.
 uint64_t first_slab(const gpu::Device& device, const KvShape& shape) {
   const uint64_t bytes = device.adapter().limits.memory_bytes / kFirstSlabShare;
   return std::clamp(bytes / shape.bytes(kPageSize) * kPageSize, kLeastFirstSlab, kMostFirstSlab);
