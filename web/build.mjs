@@ -1,5 +1,5 @@
-// Builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/) and the pages. Prints what
-// the runtime weighs, and fails above the limit.
+// node build.mjs [--check]   builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/)
+// and the pages. Prints what the runtime weighs; with --check, fails above the limit.
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
@@ -46,4 +46,7 @@ for (const file of ['handloom.js', 'worker.js', ...chunks, 'handloom.wasm']) {
   console.log(`${file.padEnd(18)} ${(bytes / 1000).toFixed(1).padStart(6)} kB gzip`);
 }
 console.log(`${'runtime'.padEnd(18)} ${(total / 1000).toFixed(1).padStart(6)} kB gzip, at most ${kLimitBytes / 1000}`);
-if (total > kLimitBytes) process.exitCode = 1;
+if (total > kLimitBytes) {
+  console.log(`the runtime is ${((total - kLimitBytes) / 1000).toFixed(1)} kB above its limit`);
+  if (process.argv.includes('--check')) process.exitCode = 1;
+}

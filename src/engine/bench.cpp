@@ -65,8 +65,8 @@ StepTrace summary(std::span<const gpu::GpuSpan> spans, uint32_t n_steps) {
 std::vector<KernelHash> kernel_hashes() {
   std::vector<KernelHash> hashes;
   for (const gpu::Kernel* kernel : kernels::all()) {
-    hashes.push_back(
-        {std::string(kernel->name), md5_hex(std::as_bytes(std::span(kernel->source)))});
+    const std::string text = gpu::flatten(*kernel);
+    hashes.push_back({std::string(kernel->name), md5_hex(std::as_bytes(std::span(text)))});
   }
   std::ranges::sort(hashes, {}, &KernelHash::kernel);
   return hashes;
