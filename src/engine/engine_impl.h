@@ -59,10 +59,10 @@ struct Session::Impl {
   Engine::Impl& engine;
   kv_cache::KvCache kv;
   StepBuffers step;
-  /// A decode step for positions in one slab, while the cache lies as it did then.
+  /// A decode step for the positions before `end`, while the cache lies as it did then.
   struct DecodeStep {
     std::optional<gpu::Recording> recording = {};
-    uint32_t slab_end = 0, revision = 0;
+    uint32_t end = 0, revision = 0;
     ops::TokenChoice choice = {};
   };
   DecodeStep decode_to_token = {}, decode_to_logits = {};
@@ -72,6 +72,8 @@ struct Session::Impl {
   double step_ms = 0;  // what a decode step took of late; 0: none was measured
 
   static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine, uint32_t context);
+  /// The end of the positions that a recording for `position` serves: of its slab, or before.
+  uint32_t decode_end(uint32_t position) const;
   /// The recording of one decode step at `position`, made when there is none that serves.
   Result<const gpu::Recording*> decode_step(Engine::Impl::Ending ending, uint32_t position,
                                             const ops::TokenChoice& choice);

@@ -167,7 +167,7 @@ Result<void> Generator::submit_steps(uint32_t n) {
   ops::TokenChoice choice = choice_;
   choice.counts_input = choice.adjusts;
   TRY(const gpu::Recording* step, session_.decode_step(ending, position, choice));
-  submit(*step, std::min(n, session_.kv.slab_of(position).end - position));
+  submit(*step, std::min(n, session_.decode_end(position) - position));
   return {};
 }
 

@@ -69,16 +69,20 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::create(Engine::Impl& engin
       Impl{.engine = engine, .kv = std::move(kv), .step = std::move(step)});
 }
 
+uint32_t Session::Impl::decode_end(uint32_t position) const {
+  return std::min(kv.slab_of(position).end, model::Batch{.n_keys = position + 1}.end_served());
+}
+
 Result<const gpu::Recording*> Session::Impl::decode_step(Engine::Impl::Ending ending,
                                                          uint32_t position,
                                                          const ops::TokenChoice& choice) {
   DecodeStep& made = ending == Engine::Impl::Ending::token ? decode_to_token : decode_to_logits;
-  const uint32_t slab_end = kv.slab_of(position).end;
-  if (!made.recording || made.slab_end != slab_end || made.revision != kv.revision() ||
+  const uint32_t end = decode_end(position);
+  if (!made.recording || made.end != end || made.revision != kv.revision() ||
       made.choice != choice) {
     TRY(made.recording, engine.record_step(step, kv, 1, position + 1, ending, choice));
     made.choice = choice;
-    made.slab_end = slab_end;
+    made.end = end;
     made.revision = kv.revision();
   }
   return &*made.recording;

@@ -2,6 +2,7 @@
 
 #include "gpu/device_state.h"
 
+#include <algorithm>
 #include <fmt/ranges.h>
 
 namespace handloom::gpu {
@@ -60,6 +61,17 @@ Encoder::Encoder(Device& device, std::string label, StageTap tap)
   recording_.state_ = device.state_;
 }
 
+/// Tells a kernel that asks for it (kernels/lib/subgroup_size.wgsl) how large every subgroup is.
+void Encoder::add_known_subgroup_size(Dispatch& dispatch) const {
+  const Features& all = device_.adapter().features;
+  if (!all.subgroups || all.min_subgroup_size != all.max_subgroup_size) return;
+  const auto asks = [](const KernelFile* helper) {
+    return helper->path.ends_with("/subgroup_size.wgsl");
+  };
+  if (std::ranges::none_of(dispatch.kernel.helpers, asks)) return;
+  dispatch.constants.push_back({"known_subgroup_size", static_cast<double>(all.min_subgroup_size)});
+}
+
 void Encoder::dispatch(Dispatch dispatch) {
   const Kernel& kernel = dispatch.kernel;
   const size_t n_uniform = kernel.params_bytes > 0 ? 1 : 0;
@@ -78,6 +90,7 @@ void Encoder::dispatch(Dispatch dispatch) {
   if (dispatch.bytes == 0) {
     for (const Tensor& t : dispatch.bindings) dispatch.bytes += t.bytes();
   }
+  add_known_subgroup_size(dispatch);
   add_plan_entry(dispatch);
   const auto [x, y, z] = dispatch.workgroups;
   dispatch_commands_.push_back(recording_.commands_.size());

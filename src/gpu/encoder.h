@@ -89,6 +89,7 @@ class Encoder {
   Result<Recording> finish();
 
  private:
+  void add_known_subgroup_size(Dispatch& dispatch) const;
   void add_plan_entry(const Dispatch& dispatch);
 
   Device& device_;

@@ -23,13 +23,12 @@
 // variants: kv = f32 | f16 | int8
 // variants: reduce = tree | subgroup
 // uses: lib/kv_{kv}.wgsl
-// uses: lib/reduce_{reduce}.wgsl
+// uses: lib/team_{reduce}.wgsl
 // uses: lib/tanh.wgsl
 
 struct Params {
   n_heads: u32,
   n_kv_heads: u32,
-  head_dim4: u32,   // head_dim / 4
   scale: f32,
   window: u32,      // keys a row sees, its own included; 0: all
   softcap: f32,     // 0: none
@@ -46,15 +45,16 @@ struct Params {
 
 override workgroup_size: u32 = 256;
 override heads_per_pass: u32 = 4;
+override head_dim4: u32 = 16;  // head_dim / 4
 
 const span_size = 64u;
 const least = -3.0e38;
 
-var<workgroup> query: array<vec4f, 256>;     // [head_dim / 4, heads_per_pass]
-var<workgroup> partial: array<vec4f, workgroup_size>;
-var<workgroup> weights: array<vec4f, 64>;    // of each key for each head: exp(s - max) times scale
+var<workgroup> weights: array<f32, 256>;     // [heads_per_pass, span_size]: scores, then their weights
 var<workgroup> value_row: array<u32, 64>;    // where each key's value starts in kv
 var<workgroup> value_scale: array<f32, 64>;
+// Of every lane: its share of a key's scores for each head; later its share of two heads' values.
+var<workgroup> partial: array<vec4f, 2 * workgroup_size>;
 
 @compute @workgroup_size(workgroup_size)
 fn attention_split(@builtin(workgroup_id) group: vec3u,
@@ -63,120 +63,122 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   let q_per_kv = params.n_heads / params.n_kv_heads;
   let first_head = kv_head * q_per_kv + group.x / params.n_kv_heads * heads_per_pass;
   let n_heads_here = min(heads_per_pass, (kv_head + 1) * q_per_kv - first_head);
+
+  // A few neighbouring lanes share a key. Its page is asked for before it is known whether it is seen.
+  let lanes_per_key = workgroup_size / span_size;
+  let my_key = lane / lanes_per_key;
+  let first_key = params.first + group.y * span_size;
+  let slot = (first_key + my_key) % page_size;
+  let page = page_table[min((first_key + my_key) / page_size, arrayLength(&page_table) - 1)];
   let n_keys = positions[0] + 1;
   let first_seen = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
-  let first_key = params.first + group.y * span_size;
   if (first_key >= n_keys || first_key + span_size <= first_seen) {
     return;
   }
+  let begin = max(first_key, first_seen) - first_key;  // of the keys that are seen, within the span
+  let end = min(span_size, n_keys - first_key);
 
-  for (var i = lane; i < heads_per_pass * params.head_dim4; i += workgroup_size) {
-    let head = min(i % heads_per_pass, n_heads_here - 1);
-    query[i] = qkv[(first_head + head) * params.head_dim4 + i / heads_per_pass] * params.scale;
-  }
-  if (lane < span_size) {
-    let key = first_key + lane;  // of a span that is seen, if not every key of it
-    value_row[lane] = page_table[key / page_size] * page_stride(params.n_kv_heads, params.head_dim4) +
-                      (kv_head * page_size + key % page_size) * params.head_dim4;
-  }
-  workgroupBarrier();
-
-  // Scores: a few neighbouring lanes share a key, and each takes every few-th vec4 of it.
-  let lanes_per_key = workgroup_size / span_size;
-  let my_row = value_row[lane / lanes_per_key];
+  // Scores: each lane takes every few-th vec4 of its key. What was never written may be anything.
+  let key_row = page * page_stride(params.n_kv_heads, head_dim4) +
+                (kv_head * page_size + slot) * head_dim4;
+  let scales = kv_scales(page, kv_head, slot, params.n_kv_heads, head_dim4);
+  let q = vec4u(first_head) + min(vec4u(0, 1, 2, 3), vec4u(n_heads_here - 1));
   var scores = vec4f();
-  for (var start = lane % lanes_per_key; start < params.head_dim4; start += 8 * lanes_per_key) {
-    for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
-      let i = start + j * lanes_per_key;
-      if (i < params.head_dim4) {
-        let key = unpack4(kv[my_row + i]);
-        let q = heads_per_pass * i;
-        scores.x += dot(query[q], key);
-        if (heads_per_pass > 1) {
-          scores.y += dot(query[q + 1], key);
-        }
-        if (heads_per_pass > 2) {
-          scores.z += dot(query[q + 2], key);
-          scores.w += dot(query[q + 3], key);
-        }
-      }
+  for (var i = lane % lanes_per_key; i < head_dim4; i += lanes_per_key) {
+    let key = unpack4(kv[key_row + i]);
+    scores.x += dot(qkv[q.x * head_dim4 + i], key);
+    if (heads_per_pass > 1) {
+      scores.y += dot(qkv[q.y * head_dim4 + i], key);
+    }
+    if (heads_per_pass > 2) {
+      scores.z += dot(qkv[q.z * head_dim4 + i], key);
+      scores.w += dot(qkv[q.w * head_dim4 + i], key);
     }
   }
-  partial[lane] = scores;
+  partial[lane] = scores * (scales.x * params.scale);
+  if (lane % lanes_per_key == 0) {
+    value_row[my_key] = key_row + params.n_kv_heads * page_size * head_dim4;
+    value_scale[my_key] = scales.y;
+  }
   workgroupBarrier();
 
-  var score = vec4f(least);
-  var is_seen = false;
-  var scales = vec2f(1.0);
-  if (lane < span_size) {
-    let key = first_key + lane;
-    is_seen = key < n_keys && key >= first_seen;
-    if (is_seen) {
-      scales = kv_scales(page_table[key / page_size], kv_head, key % page_size, params.n_kv_heads,
-                         params.head_dim4);
-      score = vec4f();
-      for (var i = 0u; i < lanes_per_key; i++) {
-        score += partial[lane * lanes_per_key + i];
+  // Softmax: a team takes a head. Every team runs the same number of rounds, so that it may hold a
+  // barrier; what a lane leaves in weights it reads again itself.
+  let span = first_key / span_size;
+  let team = team_of(lane);
+  for (var round = 0u; round < heads_per_pass; round += team_count(team)) {
+    let h = round + team.index;
+    let n_mine = select(0, span_size, h < heads_per_pass);
+    var largest_here = least;
+    for (var k = team.lane; k < n_mine; k += team.size) {
+      var score = least;
+      if (k >= begin && k < end) {
+        score = 0.0;
+        for (var i = 0u; i < lanes_per_key; i++) {
+          score += partial[k * lanes_per_key + i][h];
+        }
+        if (params.softcap > 0.0) {
+          score = soft_capped(score, params.softcap);
+        }
       }
-      score *= scales.x;
-      if (params.softcap > 0.0) {
-        score = soft_capped4(score, params.softcap);
-      }
+      weights[h * span_size + k] = score;
+      largest_here = max(largest_here, score);
+    }
+    let largest = team_max(largest_here, lane);
+    var total_here = 0.0;
+    for (var k = team.lane; k < n_mine; k += team.size) {
+      let weight = select(0.0, exp(weights[h * span_size + k] - largest), k >= begin && k < end);
+      total_here += weight;
+      weights[h * span_size + k] = weight * value_scale[k];
+    }
+    let total = team_sum(total_here, lane);
+    if (team.lane == 0 && h < n_heads_here) {
+      softmax[span * params.n_heads + first_head + h] = vec2f(largest, total);
     }
   }
-  let largest = workgroup_max4(score, lane);
-  let weight = select(vec4f(), exp(score - largest), is_seen);
-  if (lane < span_size) {
-    // From now on the rows of values. What was never written may be anything: its weight is 0.
-    weights[lane] = weight * scales.y;
-    value_row[lane] += params.n_kv_heads * page_size * params.head_dim4;
-  }
-  let total = workgroup_sum4(weight, lane);  // its barriers also publish weights and value_row
+  workgroupBarrier();
 
   // Values: a lane owns one vec4 of the head and every n_parts-th key.
-  let n_parts = workgroup_size / params.head_dim4;
-  let part = lane / params.head_dim4;
-  let dim = lane % params.head_dim4;
-  let begin = max(first_key, first_seen) - first_key;
-  let end = min(span_size, n_keys - first_key);
+  let n_parts = workgroup_size / head_dim4;
+  let part = lane / head_dim4;
+  let dim = lane % head_dim4;
   var sum_x = vec4f();
   var sum_y = vec4f();
   var sum_z = vec4f();
   var sum_w = vec4f();
   if (part < n_parts) {
     for (var start = begin + part; start < end; start += 8 * n_parts) {
-      for (var j = 0u; j < 8u; j++) {
+      for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
         let k = start + j * n_parts;
         if (k < end) {
           let value = unpack4(kv[value_row[k] + dim]);
-          let w = weights[k];
-          sum_x += w.x * value;
+          sum_x += weights[k] * value;
           if (heads_per_pass > 1) {
-            sum_y += w.y * value;
+            sum_y += weights[span_size + k] * value;
           }
           if (heads_per_pass > 2) {
-            sum_z += w.z * value;
-            sum_w += w.w * value;
+            sum_z += weights[2 * span_size + k] * value;
+            sum_w += weights[3 * span_size + k] * value;
           }
         }
       }
     }
   }
-  let span = first_key / span_size;
-  for (var h = 0u; h < heads_per_pass; h++) {
-    partial[lane] = select(select(sum_w, sum_z, h == 2), select(sum_y, sum_x, h == 0), h < 2);
+  for (var first = 0u; first < heads_per_pass; first += 2u) {
+    if (first > 0) {
+      workgroupBarrier();
+    }
+    partial[lane] = select(sum_z, sum_x, first == 0);
+    partial[workgroup_size + lane] = select(sum_w, sum_y, first == 0);
     workgroupBarrier();
-    let at = span * params.n_heads + first_head + h;
-    if (h < n_heads_here && lane < params.head_dim4) {
+    let n_here = select(0, min(2, n_heads_here - first), first < n_heads_here);
+    for (var i = lane; i < n_here * head_dim4; i += workgroup_size) {
+      let h = i / head_dim4;
       var sum = vec4f();
       for (var p = 0u; p < n_parts; p++) {
-        sum += partial[p * params.head_dim4 + lane];
+        sum += partial[h * workgroup_size + p * head_dim4 + i % head_dim4];
       }
-      values[at * params.head_dim4 + lane] = sum;
+      values[(span * params.n_heads + first_head + first) * head_dim4 + i] = sum;
     }
-    if (h < n_heads_here && lane == 0) {
-      softmax[at] = vec2f(largest[h], total[h]);
-    }
-    workgroupBarrier();
   }
 }

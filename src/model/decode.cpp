@@ -110,7 +110,8 @@ ops::Input Model::decode_attention(gpu::Encoder& enc, const Activations& a, cons
   for (const kv_cache::Slab& slab :
        kv.slabs_seen(batch.first_position(), batch.n_keys, how.window)) {
     ops::attention_split(enc, a.qkv, batch.positions, kv.page_table(), on_device(enc, kv, slab, il),
-                         spans, heads(), how, batch.n_keys, slab.first, slab.end);
+                         spans, heads(), how, batch.n_keys, slab.first,
+                         std::min(slab.end, batch.end_served()));
   }
   ops::Input attended = input_to(w.attn_output, parts_.decode_buffers.attn_input);
   ops::attention_combine(enc, batch.positions, spans, heads(), how, batch.n_keys, attended);

@@ -21,10 +21,14 @@ namespace handloom::model {
 struct Batch {
   gpu::Tensor token_ids;  // u32 [n_tokens]
   gpu::Tensor positions;  // u32 [n_tokens]
-  uint32_t n_keys = 0;    // the last row's position + 1: a recording serves others in its slab, too
+  uint32_t n_keys = 0;    // the last row's position + 1
 
   uint32_t n_tokens() const { return token_ids.dim(0); }
   uint32_t first_position() const { return n_keys - n_tokens(); }
+  /// A recording of one row serves every position before this one, from the multiple of kGranule on.
+  uint32_t end_served() const {
+    return (n_keys + kv_cache::kGranule - 1) / kv_cache::kGranule * kv_cache::kGranule;
+  }
 };
 
 /// Scratch of a forward pass for up to `max_tokens` rows, sized once. Each tensor has a buffer of

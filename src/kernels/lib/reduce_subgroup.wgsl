@@ -3,11 +3,12 @@ diagnostic(off, subgroup_uniformity);
 // Sum and maximum over a workgroup: first within each subgroup without a barrier, then over the few
 // subgroups through workgroup memory. Any subgroup size; every invocation calls them, in uniform
 // control flow, and gets the result.
+// uses: lib/subgroup_size.wgsl
 
 var<workgroup> reduce_partial: array<f32, workgroup_size>;
 
 fn workgroup_sum(value: f32, lane: u32) -> f32 {
-  let subgroup_lanes = subgroupAdd(1u);
+  let subgroup_lanes = subgroup_size_here();
   let sum = subgroupAdd(value);
   if (subgroupElect()) {
     reduce_partial[lane / subgroup_lanes] = sum;
@@ -22,7 +23,7 @@ fn workgroup_sum(value: f32, lane: u32) -> f32 {
 }
 
 fn workgroup_max(value: f32, lane: u32) -> f32 {
-  let subgroup_lanes = subgroupAdd(1u);
+  let subgroup_lanes = subgroup_size_here();
   let largest_here = subgroupMax(value);
   if (subgroupElect()) {
     reduce_partial[lane / subgroup_lanes] = largest_here;
@@ -40,7 +41,7 @@ fn workgroup_max(value: f32, lane: u32) -> f32 {
 var<workgroup> reduce_partial4: array<vec4f, workgroup_size>;
 
 fn workgroup_sum4(values: vec4f, lane: u32) -> vec4f {
-  let subgroup_lanes = subgroupAdd(1u);
+  let subgroup_lanes = subgroup_size_here();
   let sum = subgroupAdd(values);
   if (subgroupElect()) {
     reduce_partial4[lane / subgroup_lanes] = sum;
@@ -55,7 +56,7 @@ fn workgroup_sum4(values: vec4f, lane: u32) -> vec4f {
 }
 
 fn workgroup_max4(values: vec4f, lane: u32) -> vec4f {
-  let subgroup_lanes = subgroupAdd(1u);
+  let subgroup_lanes = subgroup_size_here();
   let largest_here = subgroupMax(values);
   if (subgroupElect()) {
     reduce_partial4[lane / subgroup_lanes] = largest_here;

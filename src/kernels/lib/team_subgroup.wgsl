@@ -2,6 +2,7 @@ enable subgroups;
 diagnostic(off, subgroup_uniformity);
 // A team: the invocations that work on one dot product together. Here one subgroup, which needs no
 // barrier. A subgroup larger than the workgroup counts only the invocations that exist.
+// uses: lib/subgroup_size.wgsl
 
 struct Team {
   index: u32,  // of this invocation's team
@@ -10,7 +11,7 @@ struct Team {
 }
 
 fn team_of(lane: u32) -> Team {
-  let size = subgroupAdd(1u);
+  let size = subgroup_size_here();
   return Team(lane / size, lane % size, size);
 }
 
@@ -22,4 +23,8 @@ fn team_count(team: Team) -> u32 {
 
 fn team_sum(value: f32, lane: u32) -> f32 {
   return subgroupAdd(value);
+}
+
+fn team_max(value: f32, lane: u32) -> f32 {
+  return subgroupMax(value);
 }

@@ -20,3 +20,7 @@ fn team_count(team: Team) -> u32 {
 fn team_sum(value: f32, lane: u32) -> f32 {
   return workgroup_sum(value, lane);
 }
+
+fn team_max(value: f32, lane: u32) -> f32 {
+  return workgroup_max(value, lane);
+}
