@@ -145,7 +145,7 @@ struct ModelInfo {
   std::string kv_dtype;                  // "f32", "f16" or "int8"
   Precision precision = Precision::f32;  // f16 if matrices were rounded to it, never automatic
   std::string plan;                      // of decode steps: "fused" or "plain"
-  std::string matvec;  // "int8": activations in 8 bits where weights have codes; else "f32"
+  std::string matvec;  // "int8": activations of decode steps in 8 bits, for some weights; or "f32"
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;
   uint32_t max_seq_len = 0;  // what the model was made for

@@ -3,6 +3,7 @@
 #include "engine/engine_impl.h"
 #include "engine/loader.h"
 #include "engine/memory_plan.h"
+#include "engine/product_forms.h"
 #include "formats/model_files.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
@@ -44,18 +45,6 @@ DType kv_dtype(const LoadOptions& options, const Features& features) {
 
 std::string kv_name(DType dtype) {
   return dtype == DType::i8 ? "int8" : std::string(to_string(dtype));
-}
-
-/// Errors: invalid_argument for a kernel that there is not.
-Result<model::DecodeOptions> decode_options(const LoadOptions& options,
-                                            const AdapterInfo& adapter) {
-  const std::string& matvec = options.matvec;
-  if (!matvec.empty() && matvec != "f32" && matvec != "int8") {
-    return fail(ErrorCode::invalid_argument, "engine: matvec is '{}', expected f32 or int8",
-                matvec);
-  }
-  const bool is_int8 = matvec.empty() ? adapter.kind != AdapterKind::software : matvec == "int8";
-  return model::DecodeOptions{.fused = options.plan != PlanKind::plain, .int8 = is_int8};
 }
 
 /// `config` must live as long as the answer.
@@ -110,16 +99,19 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
 }
 
 ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Precision precision,
-                         uint32_t context) {
+                         const std::set<DType>& matrix_types, uint32_t context) {
   const formats::Config& c = e.config;
   const model::Weights& w = e.model->weights();
+  const ops::ProjectForms& forms = e.model->decode_options().forms;
+  const bool is_int8 = std::ranges::any_of(
+      matrix_types, [&](DType weight) { return forms.of(weight).act == ops::Act::int8; });
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype())),
           .kv_dtype = kv_name(e.kv_shape.dtype),
           .precision = precision,
           .plan = e.model->decode_options().fused ? "fused" : "plain",
-          .matvec = e.model->decode_options().int8 ? "int8" : "f32",
+          .matvec = is_int8 ? "int8" : "f32",
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,
           .ffn_dim = c.ffn_dim,
@@ -189,7 +181,8 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
   e.tokenizer = std::move(tokenizer);
 
   TRY(loader.context_, choose_context(question, options.context));
-  TRY(const model::DecodeOptions decode, decode_options(options, adapter));
+  model::DecodeOptions decode = {.fused = options.plan != PlanKind::plain};
+  TRY(decode.forms, product_forms(options, e.device));
   TRY(loader.fence_, e.device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
   TRY(e.model, model::load_model(e.device, model.checkpoint, model.naming, e.config,
                                  weight_storage(options, adapter.features), loader.context_,
@@ -259,7 +252,7 @@ std::unique_ptr<Engine::Impl> Loader::finish() {
       kv_options(question, context_, bytes_left(question, e, context_), options_.kv_slab);
   e.info = describe_model(
       path_, e, stores_f16(options_.precision, adapter.features) ? Precision::f16 : Precision::f32,
-      context_);
+      matrix_types(files_->checkpoint, weight_storage(options_, adapter.features)), context_);
   e.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_)
                   .count();
   return std::move(impl_);

@@ -69,11 +69,7 @@ void Model::record(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCach
 }
 
 ops::Input Model::input_to(const ops::Matrix& weight, const gpu::Tensor& words) const {
-  const uint32_t dim = weight.in_dim();
-  const bool is_int8 = parts_.decode_options.int8 && dim % 32 == 0;
-  return {.words = words,
-          .dim = dim,
-          .format = is_int8 ? ops::int8_format_for(weight) : ops::InputFormat::f32};
+  return ops::input_for(weight, words, parts_.decode_options.forms.of(weight.dtype()));
 }
 
 ops::Input Model::decode_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,

@@ -7,7 +7,7 @@
 #include "formats/config.h"
 #include "gpu/device.h"
 #include "ops/attention_split.h"
-#include "ops/input.h"
+#include "ops/project_form.h"
 
 #include <cstdint>
 
@@ -16,7 +16,7 @@ namespace handloom::model {
 /// How decode steps are recorded.
 struct DecodeOptions {
   bool fused = true;
-  bool int8 = false;  // activations in 8 bits wherever a weight's codes allow it
+  ops::ProjectForms forms;  // of its matrix products
 };
 
 /// What a fused step works on besides Activations. Empty if the plan is plain.

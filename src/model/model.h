@@ -120,7 +120,7 @@ class Model {
   /// what is added) its weights lack.
   void decode_dense(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
                     const gpu::Tensor& logits, ops::Gate gate) const;
-  /// An input in the form that `weight` reads fastest.
+  /// An input in the form that products with `weight` take.
   ops::Input input_to(const ops::Matrix& weight, const gpu::Tensor& words) const;
   /// From a layer's normed input to the input of attn_output.
   ops::Input decode_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,

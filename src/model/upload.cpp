@@ -9,6 +9,11 @@ using formats::ElementRange;
 using formats::RowRange;
 using formats::TensorInfo;
 
+DType stored_dtype(const TensorInfo& matrix, WeightStorage storage) {
+  if (is_quantised(matrix.dtype)) return gpu_dtype(matrix.dtype);
+  return storage == WeightStorage::f16 ? DType::f16 : matrix.dtype;
+}
+
 Uploader::Uploader(gpu::Device& device, const formats::Checkpoint& checkpoint,
                    WeightStorage storage, Uploads& uploads)
     : device_(device), checkpoint_(checkpoint), storage_(storage), uploads_(uploads) {}
@@ -24,11 +29,6 @@ Result<gpu::Tensor> Uploader::vector(std::string name, std::span<const ElementRa
   return tensor;
 }
 
-DType Uploader::stored_dtype(const TensorInfo& source) const {
-  if (is_quantised(source.dtype)) return gpu_dtype(source.dtype);
-  return storage_ == WeightStorage::f16 ? DType::f16 : source.dtype;
-}
-
 Result<ops::Matrix> Uploader::matrix(std::string name, std::span<const RowRange> ranges,
                                      uint32_t in_dim, uint32_t unit_rows) {
   for (const RowRange& range : ranges) {
@@ -40,7 +40,7 @@ Result<ops::Matrix> Uploader::matrix(std::string name, std::span<const RowRange>
     const TensorInfo& source = *ranges[first].tensor;
     for (last = first + 1; last < ranges.size(); ++last) {
       const TensorInfo& next = *ranges[last].tensor;
-      if (stored_dtype(next) != stored_dtype(source) || next.group != source.group) break;
+      if (stored(next) != stored(source) || next.group != source.group) break;
     }
     CHECK_OK(add_parts(name, ranges.subspan(first, last - first), in_dim, unit_rows, matrix));
   }
@@ -50,7 +50,7 @@ Result<ops::Matrix> Uploader::matrix(std::string name, std::span<const RowRange>
 Result<void> Uploader::add_parts(const std::string& name, std::span<const RowRange> ranges,
                                  uint32_t in_dim, uint32_t unit_rows, ops::Matrix& matrix) {
   const TensorInfo& source = *ranges.front().tensor;
-  const DType dtype = stored_dtype(source);
+  const DType dtype = stored(source);
   const uint32_t group = source.group > 0 ? source.group : 32;
   uint32_t n_rows = 0;
   for (const RowRange& range : ranges) n_rows += static_cast<uint32_t>(range.n_rows);

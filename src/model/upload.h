@@ -21,6 +21,9 @@ enum class WeightStorage {
   f16,         // rounded to nearest; a value beyond f16's range is refused
 };
 
+/// The type in which the GPU keeps a matrix of the file.
+DType stored_dtype(const formats::TensorInfo& matrix, WeightStorage storage);
+
 class Uploader {
  public:
   /// Keeps references to all but `storage`; `checkpoint` must live until `uploads` are done.
@@ -38,7 +41,7 @@ class Uploader {
                              uint32_t in_dim, uint32_t unit_rows = 1);
 
  private:
-  DType stored_dtype(const formats::TensorInfo& source) const;
+  DType stored(const formats::TensorInfo& source) const { return stored_dtype(source, storage_); }
   Result<void> add_parts(const std::string& name, std::span<const formats::RowRange> ranges,
                          uint32_t in_dim, uint32_t unit_rows, ops::Matrix& matrix);
 

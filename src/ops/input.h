@@ -4,6 +4,7 @@
 
 #include "gpu/tensor.h"
 #include "ops/matrix.h"
+#include "ops/project_form.h"
 
 #include <cstdint>
 
@@ -20,7 +21,8 @@ struct Input {
   gpu::Tensor words;  // u32 [input_words(dim)]
   uint32_t dim = 0;
   InputFormat format = InputFormat::f32;
-  uint32_t n_sums = 0;  // sums of squares behind the values; 0: the reader applies no norm
+  ProjectForm form = {};  // of the product that reads it
+  uint32_t n_sums = 0;    // sums of squares behind the values; 0: the reader applies no norm
 };
 
 /// Words that an input of `dim` values takes in any format, its sums of squares included.
@@ -28,5 +30,9 @@ constexpr uint32_t input_words(uint32_t dim) { return dim + (dim + 7) / 8 + 4; }
 
 /// The format with 8 bits that a matrix can read, or f32 if none.
 InputFormat int8_format_for(const Matrix& weight);
+
+/// An input of the matrix in `words`, which whoever writes it will fill: in the form's activations
+/// where all of the matrix can read them, else in f32.
+Input input_for(const Matrix& weight, const gpu::Tensor& words, const ProjectForm& form);
 
 }  // namespace handloom::ops

@@ -9,31 +9,20 @@ namespace {
 
 constexpr uint32_t kBlock = 8;  // values that are stored together: kernels/lib/store_input.wgsl
 
-/// How the workgroups of these kernels are cut.
-struct Cut {
-  uint32_t workgroup = 64;
-  uint32_t outputs = 16;
-  uint32_t pairs_workgroup = 64;  // of project_qkv, which has eight pairs of outputs
+std::vector<gpu::Constant> constants(const ProjectForm& form) {
+  return {{"workgroup_size", static_cast<double>(form.workgroup_size)},
+          {"outputs_per_workgroup", static_cast<double>(form.n_outputs)}};
+}
 
-  std::vector<gpu::Constant> constants() const {
-    return {{"workgroup_size", static_cast<double>(workgroup)},
-            {"outputs_per_workgroup", static_cast<double>(outputs)}};
-  }
-};
-
-/// On a GPU sixteen teams with an output each, or eight where workgroups are small: all outputs are
-/// under way at once. On a software adapter a workgroup costs more than it brings, so there are
-/// fewer.
-Cut cut_for(const gpu::Encoder& enc) {
-  const AdapterInfo& adapter = enc.device().adapter();
-  if (adapter.kind == AdapterKind::software) return {};
-  if (!enc.features().subgroups) return {.workgroup = 64, .outputs = kBlock};
+/// Invocations of project_qkv, which has eight pairs of outputs a workgroup.
+uint32_t pairs_workgroup(const gpu::Encoder& enc, const ProjectForm& form) {
+  if (!form.subgroups) return form.workgroup_size;
   const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
-  const uint32_t most = adapter.limits.max_invocations;
-  const uint32_t n_teams = most >= 2 * kBlock * team ? 2 * kBlock : kBlock;
-  return {.workgroup = std::min(n_teams * team, most),
-          .outputs = n_teams,
-          .pairs_workgroup = std::min(kBlock * team, most)};
+  return std::min(kBlock * team, form.workgroup_size);
+}
+
+kernels::Reduce reduce_variant(const ProjectForm& form) {
+  return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
 }
 
 kernels::Act act_variant(InputFormat format) {
@@ -46,6 +35,13 @@ uint64_t input_bytes(const Input& input) {
 
 bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
   const bool is_int8 = input.format != InputFormat::f32;
+  for (const Matrix::Part& part : weight.parts) {
+    if (is_possible(input.form, enc.device().adapter(), enc.features(), part.tensor.dtype))
+      continue;
+    enc.fail(fmt::format("{}: weight '{}' is to be read in a form that the device cannot run", op,
+                         part.tensor.name));
+    return false;
+  }
   if (!check_multiple(enc, op, "in_dim", input.dim, is_int8 ? 32 : kBlock)) return false;
   if (!is_int8 || int8_format_for(weight) == input.format) return true;
   enc.fail(fmt::format("{}: the input is in 8 bits, which weight '{}' cannot read", op,
@@ -54,24 +50,6 @@ bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, con
 }
 
 }  // namespace
-
-InputFormat int8_format_for(const Matrix& weight) {
-  InputFormat common = InputFormat::f32;
-  for (const Matrix::Part& part : weight.parts) {
-    InputFormat format = InputFormat::f32;
-    switch (part.tensor.dtype) {
-      case DType::q4_0:
-      case DType::q4_k:
-      case DType::q6_k:
-      case DType::mlc_q4: format = InputFormat::int8_for_nibbles; break;
-      case DType::q8_0: format = InputFormat::int8_for_bytes; break;
-      default: return InputFormat::f32;
-    }
-    if (&part != &weight.parts.front() && format != common) return InputFormat::f32;
-    common = format;
-  }
-  return common;
-}
 
 void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const gpu::Tensor& bias,
              const gpu::Tensor& y, float eps) {
@@ -82,11 +60,10 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
   const bool has_bias = bias.buffer != nullptr;
   if (has_bias && !check_shape(enc, "project", "bias", bias, {out_dim})) return;
 
-  const Cut cut = cut_for(enc);
   for (const Matrix::Part& part : weight.parts) {
     enc.dispatch({
         .kernel = kernels::project(act_variant(input.format), weight_variant(part.tensor.dtype),
-                                   reduce_variant(enc)),
+                                   reduce_variant(input.form)),
         .bindings = {input.words, part.tensor, has_bias ? bias : input.words, y},
         .params = with_planes(kernels::ProjectParams{.out_dim = part.n_rows(),
                                                      .in_dim4 = input.dim / 4,
@@ -95,8 +72,8 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
                                                      .n_sums = input.n_sums,
                                                      .eps = eps},
                               part),
-        .constants = cut.constants(),
-        .workgroups = {ceil_div(part.n_rows(), cut.outputs), 1, 1},
+        .constants = constants(input.form),
+        .workgroups = {ceil_div(part.n_rows(), input.form.n_outputs), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
     });
   }
@@ -129,12 +106,12 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
                     what.weight.parts[0].tensor.name));
   }
 
-  const Cut cut = cut_for(enc);
   for (const Matrix::Part& part : what.weight.parts) {
     enc.dispatch({
         .kernel = kernels::project_qkv(
             what.kv.dtype == DType::f16 ? kernels::Page::f16 : kernels::Page::f32,
-            act_variant(input.format), weight_variant(part.tensor.dtype), reduce_variant(enc)),
+            act_variant(input.format), weight_variant(part.tensor.dtype),
+            reduce_variant(input.form)),
         .bindings = {input.words, part.tensor, has_bias ? what.bias : what.cos_sin, what.positions,
                      what.cos_sin, what.page_table, what.qkv, what.kv},
         .params =
@@ -148,7 +125,7 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
                                                   .n_sums = input.n_sums,
                                                   .eps = what.eps},
                         part),
-        .constants = {{"workgroup_size", static_cast<double>(cut.pairs_workgroup)}},
+        .constants = {{"workgroup_size", static_cast<double>(pairs_workgroup(enc, input.form))}},
         .workgroups = {part.n_rows() / (2 * kBlock), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
     });
@@ -174,11 +151,11 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   }
   if (!check_next(enc, "project_residual", next, dim)) return;
 
-  const Cut cut = cut_for(enc);
   for (const Matrix::Part& part : weight.parts) {
     enc.dispatch({
-        .kernel = kernels::project_residual(act_variant(input.format),
-                                            weight_variant(part.tensor.dtype), reduce_variant(enc)),
+        .kernel =
+            kernels::project_residual(act_variant(input.format), weight_variant(part.tensor.dtype),
+                                      reduce_variant(input.form)),
         .bindings = {input.words, part.tensor, gamma, x, next.words},
         .params = with_planes(
             kernels::ProjectResidualParams{.out_dim = part.n_rows(),
@@ -187,8 +164,8 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
                                            .next_dim = dim,
                                            .next_format = static_cast<uint32_t>(next.format)},
             part),
-        .constants = cut.constants(),
-        .workgroups = {ceil_div(part.n_rows(), cut.outputs), 1, 1},
+        .constants = constants(input.form),
+        .workgroups = {ceil_div(part.n_rows(), input.form.n_outputs), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{16} * part.n_rows(),
     });
   }
@@ -209,11 +186,10 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
                                 weight.parts[0].tensor.name, weight.parts.size()));
   }
 
-  const Cut cut = cut_for(enc);
   const Matrix::Part& part = weight.parts[0];
   enc.dispatch({
       .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),
-                                       reduce_variant(enc)),
+                                       reduce_variant(input.form)),
       .bindings = {input.words, part.tensor, next.words},
       .params = with_planes(
           kernels::ProjectGatedParams{.next_dim = next.dim,
@@ -223,8 +199,8 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
                                       .is_gelu = gate == Gate::gelu,
                                       .next_format = static_cast<uint32_t>(next.format)},
           part),
-      .constants = cut.constants(),
-      .workgroups = {ceil_div(next.dim, cut.outputs), 1, 1},
+      .constants = constants(input.form),
+      .workgroups = {ceil_div(next.dim, input.form.n_outputs), 1, 1},
       .bytes = input_bytes(input) + part.tensor.bytes() + input_bytes(next),
   });
   next.n_sums = 0;

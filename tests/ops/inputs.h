@@ -34,6 +34,11 @@ inline std::vector<ops::InputFormat> formats_for(const QuantisedType& type) {
   return {ops::InputFormat::f32, int8};
 }
 
+/// The form by rule but for its activations, which are what the input's format says.
+inline ops::ProjectForm by_rule(const gpu::Encoder& enc) {
+  return ops::form_by_rule(device().adapter(), enc.features(), DType::f32);
+}
+
 /// What a matrix makes of an input, and what bounds its error.
 struct Product {
   Host want, magnitude;
@@ -58,8 +63,13 @@ class GivenInput {
     words_.resize(ops::input_words(dim), std::bit_cast<uint32_t>(kNan));
   }
 
-  ops::Input on_gpu(GpuRun& run) const {
-    return {.words = run.in("input", words_), .dim = dim_, .format = format_, .n_sums = n_sums_};
+  /// For a product in the form, or in that by rule.
+  ops::Input on_gpu(GpuRun& run, std::optional<ops::ProjectForm> form = {}) const {
+    return {.words = run.in("input", words_),
+            .dim = dim_,
+            .format = format_,
+            .form = form.value_or(by_rule(run.encoder())),
+            .n_sums = n_sums_};
   }
 
   /// Times a weight [out_dim, dim]. Each product passes through at most `dim` roundings: in 8 bits,

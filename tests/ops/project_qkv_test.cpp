@@ -21,6 +21,7 @@ struct QkvCase {
   DType page = DType::f32;
   bool has_bias = true;
   uint32_t part_heads = ~0u;
+  std::optional<ops::ProjectForm> form = {};
 };
 
 std::string describe(const QkvCase& c) {
@@ -71,7 +72,7 @@ std::string check_qkv(const QkvCase& c, const Features& features) {
   const gpu::Tensor page_table = run.in("page_table", kPageTable);
   const gpu::Tensor no_bias;
   const gpu::Tensor bias_gpu = c.has_bias ? run.in("bias", bias) : no_bias;
-  ops::project_qkv(run.encoder(), input.on_gpu(run),
+  ops::project_qkv(run.encoder(), input.on_gpu(run, c.form),
                    {.weight = matrix,
                     .bias = bias_gpu,
                     .positions = positions,
@@ -179,6 +180,20 @@ TEST(ProjectQkv, CanTakeWholeHeadsAlone) {
   EXPECT_FALSE(can(32, 16, DType::i8, {128}));      // a head's scale needs all of it
   EXPECT_FALSE(can(40, 20, DType::f16, {160}));     // eight pairs are not of one head
   EXPECT_FALSE(can(32, 3, DType::f16, {128}));      // neighbouring values are of two workgroups
+}
+
+TEST(ProjectQkv, MatchesTheReferenceInEveryForm) {
+  const AdapterInfo& adapter = device().adapter();
+  for (const ops::ProjectForm& form :
+       ops::candidate_forms(adapter, adapter.features, DType::q4_0)) {
+    const bool is_int8 = form.act == ops::Act::int8;
+    check_qkv({.type = {DType::q4_0},
+               .format = is_int8 ? ops::InputFormat::int8_for_nibbles : ops::InputFormat::f32,
+               .in_dim = 96,
+               .n_sums = 12,
+               .form = form},
+              adapter.features);
+  }
 }
 
 TEST(ProjectQkv, RefusesWrongShapes) {

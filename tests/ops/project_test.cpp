@@ -42,13 +42,14 @@ bool ran(GpuRun& run, const Case& where) {
 }
 
 std::string check_project(const Features& features, const QuantisedType& type,
-                          ops::InputFormat format, const Sizes& sizes, bool has_bias) {
+                          ops::InputFormat format, const Sizes& sizes, bool has_bias,
+                          std::optional<ops::ProjectForm> form = {}) {
   const QuantisedWeight weight(type, sizes.out_dim, sizes.in_dim, 2);
   const GivenInput input(sizes.in_dim, format, sizes.n_sums);
   const Host bias = ramp({sizes.out_dim}, 3);
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", {1, sizes.out_dim});
-  ops::project(run.encoder(), input.on_gpu(run), weight.on_gpu(run, sizes.part_rows),
+  ops::project(run.encoder(), input.on_gpu(run, form), weight.on_gpu(run, sizes.part_rows),
                has_bias ? run.in("bias", bias) : gpu::Tensor(), y, GivenInput::kEps);
   Case where{"project", describe(type, sizes, format), ""};
   if (!ran(run, where)) return "";
@@ -118,6 +119,7 @@ TEST(Project, AnInputOfZerosGivesTheBias) {
   const ops::Input input{.words = run.in("input", std::vector<uint32_t>(ops::input_words(64))),
                          .dim = 64,
                          .format = ops::InputFormat::int8_for_bytes,
+                         .form = by_rule(run.encoder()),
                          .n_sums = 1};
   ops::project(run.encoder(), input, weight.on_gpu(run), run.in("bias", bias), y, 1e-6f);
   ASSERT_TRUE(run.run());
@@ -126,7 +128,8 @@ TEST(Project, AnInputOfZerosGivesTheBias) {
 
 std::string check_residual(const Features& features, const QuantisedType& type,
                            ops::InputFormat format, const Sizes& sizes,
-                           ops::InputFormat next_format) {
+                           ops::InputFormat next_format,
+                           std::optional<ops::ProjectForm> form = {}) {
   const uint32_t dim = sizes.out_dim;
   const QuantisedWeight weight(type, dim, sizes.in_dim, 2);
   const GivenInput input(sizes.in_dim, format, 0);
@@ -134,7 +137,7 @@ std::string check_residual(const Features& features, const QuantisedType& type,
   GpuRun run(features);
   const gpu::Tensor x = run.inout("x", before);
   ops::Input next = next_input(run, dim, next_format);
-  ops::project_residual(run.encoder(), input.on_gpu(run), weight.on_gpu(run, sizes.part_rows),
+  ops::project_residual(run.encoder(), input.on_gpu(run, form), weight.on_gpu(run, sizes.part_rows),
                         run.in("gamma", gamma), x, next);
   Case where{"project_residual",
              fmt::format("{} next {}", describe(type, sizes, format), to_string(next_format)), ""};
@@ -188,13 +191,13 @@ Tolerance gated_tolerance(const Product& product, const Host& want) {
 
 std::string check_gated(const Features& features, const QuantisedType& type,
                         ops::InputFormat format, const Sizes& sizes, ops::Gate gate,
-                        ops::InputFormat next_format) {
+                        ops::InputFormat next_format, std::optional<ops::ProjectForm> form = {}) {
   const uint32_t dim = sizes.out_dim;
   const QuantisedWeight weight(type, 2 * dim, sizes.in_dim, 2);
   const GivenInput input(sizes.in_dim, format, sizes.n_sums);
   GpuRun run(features);
   ops::Input next = next_input(run, dim, next_format);
-  ops::project_gated(run.encoder(), input.on_gpu(run), weight.on_gpu(run), gate, next,
+  ops::project_gated(run.encoder(), input.on_gpu(run, form), weight.on_gpu(run), gate, next,
                      GivenInput::kEps);
   Case where{"project_gated",
              fmt::format("{} {} next {}", describe(type, sizes, format),
@@ -222,6 +225,26 @@ TEST(ProjectGated, MatchesTheReferenceInEveryVariant) {
         check_gated(features, type, format, {72, one}, ops::Gate::silu, ops::InputFormat::f32));
   });
   EXPECT_EQ(seen, supported_variants("project_gated"));
+}
+
+TEST(Project, MatchesTheReferenceInEveryForm) {
+  const AdapterInfo& adapter = device().adapter();
+  for (const DType dtype : {DType::f16, DType::q4_0, DType::q6_k}) {
+    const QuantisedType type{dtype};
+    const uint32_t in_dim = 3 * row_multiple(type);
+    size_t n_forms = 0;
+    for (const ops::ProjectForm& form : ops::candidate_forms(adapter, adapter.features, dtype)) {
+      for (const ops::InputFormat format : formats_for(type)) {
+        if ((form.act == ops::Act::int8) != (format != ops::InputFormat::f32)) continue;
+        check_project(adapter.features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
+        check_residual(adapter.features, type, format, {72, in_dim}, ops::InputFormat::f32, form);
+        check_gated(adapter.features, type, format, {40, in_dim, in_dim / 8}, ops::Gate::silu,
+                    ops::InputFormat::f32, form);
+        ++n_forms;
+      }
+    }
+    EXPECT_EQ(n_forms, ops::candidate_forms(adapter, adapter.features, dtype).size());
+  }
 }
 
 /// An op's inputs with shapes to refuse.
@@ -254,6 +277,23 @@ TEST(Project, RefusesWrongShapes) {
   EXPECT_EQ(
       message({.type = DType::q8_0, .format = ops::InputFormat::int8_for_nibbles}, {16}, {1, 16}),
       "project: the input is in 8 bits, which weight 'blk.0.attn_q' cannot read");
+}
+
+TEST(Project, RefusesAFormThatTheDeviceCannotRun) {
+  const auto message = [](const ops::ProjectForm& form) {
+    return refusal([&](gpu::Encoder& enc) {
+      ops::Input input = Refused().input();
+      input.form = form;
+      ops::project(enc, input, Refused().matrix(), {}, f32({1, 16}, "y"), 0);
+    });
+  };
+  const std::string sentence =
+      "project: weight 'blk.0.attn_q' is to be read in a form that the device cannot run";
+  EXPECT_EQ(message({.workgroup_size = 1u << 20}), sentence);
+  EXPECT_EQ(message({.workgroup_size = 48}), sentence);
+  EXPECT_EQ(message({.workgroup_size = 8, .n_outputs = 16}), sentence);
+  EXPECT_EQ(message({.n_outputs = 12}), sentence);
+  EXPECT_EQ(message({.act = ops::Act::int8}), sentence);  // weights of f32 have no codes
 }
 
 TEST(ProjectResidual, RefusesWrongShapes) {

@@ -1,0 +1,74 @@
+#include "ops/project_form.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace handloom::ops {
+namespace {
+
+constexpr uint32_t kBlock = 8;  // outputs that are stored together: kernels/lib/store_input.wgsl
+
+}  // namespace
+
+bool takes_int8(DType weight) {
+  switch (weight) {
+    case DType::q4_0:
+    case DType::q8_0:
+    case DType::q4_k:
+    case DType::q6_k:
+    case DType::mlc_q4: return true;
+    default: return false;
+  }
+}
+
+ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, DType weight) {
+  // A workgroup costs a software adapter more than it brings, so there are fewer; and it has no
+  // instruction for products of bytes.
+  if (adapter.kind == AdapterKind::software) {
+    return {.subgroups = features.subgroups, .workgroup_size = 64, .n_outputs = 2 * kBlock};
+  }
+  const Act act = takes_int8(weight) ? Act::int8 : Act::f32;
+  if (!features.subgroups) return {.act = act, .workgroup_size = 64, .n_outputs = kBlock};
+  // A team for each output: all are under way at once.
+  const uint32_t team = std::max(1u, features.min_subgroup_size);
+  const uint32_t most = adapter.limits.max_invocations;
+  const uint32_t n_teams = most >= 2 * kBlock * team ? 2 * kBlock : kBlock;
+  return {.act = act,
+          .subgroups = true,
+          .workgroup_size = std::min(n_teams * team, most),
+          .n_outputs = n_teams};
+}
+
+bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Features& features,
+                 DType weight) {
+  return (form.act != Act::int8 || takes_int8(weight)) && (!form.subgroups || features.subgroups) &&
+         form.n_outputs > 0 && form.n_outputs % kBlock == 0 &&
+         std::has_single_bit(form.workgroup_size) && form.workgroup_size >= form.n_outputs &&
+         form.workgroup_size <= adapter.limits.max_invocations;
+}
+
+std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Features& features,
+                                         DType weight) {
+  const ProjectForm rule = form_by_rule(adapter, features, weight);
+  std::vector<ProjectForm> shapes = {rule};
+  const auto add_teams = [&](uint32_t n_teams, uint32_t n_outputs) {
+    const uint32_t size = n_teams * std::max(1u, features.min_subgroup_size);
+    shapes.push_back({.subgroups = true, .workgroup_size = size, .n_outputs = n_outputs});
+  };
+  add_teams(2 * kBlock, 2 * kBlock);
+  add_teams(kBlock, kBlock);
+  shapes.push_back({.subgroups = false, .workgroup_size = 64, .n_outputs = kBlock});
+  add_teams(kBlock / 2, kBlock);
+
+  std::vector<ProjectForm> forms;
+  for (ProjectForm form : shapes) {
+    for (const Act act : {rule.act, rule.act == Act::f32 ? Act::int8 : Act::f32}) {
+      form.act = act;
+      const bool is_new = std::ranges::find(forms, form) == forms.end();
+      if (is_new && is_possible(form, adapter, features, weight)) forms.push_back(form);
+    }
+  }
+  return forms;
+}
+
+}  // namespace handloom::ops

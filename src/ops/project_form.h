@@ -1,0 +1,52 @@
+// ProjectForm: how the products of the fused plan are computed. Every form gives the same product,
+// but for the rounding of its activations; which is fastest depends on the device and on the type
+// of the weight.
+#pragma once
+
+#include "base/dtype.h"
+
+#include <handloom/adapter_info.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace handloom::ops {
+
+/// What the activations are when they are multiplied.
+enum class Act : uint8_t { f32, int8 };
+
+struct ProjectForm {
+  Act act = Act::f32;
+  bool subgroups = false;        // a team is a subgroup; else the whole workgroup
+  uint32_t workgroup_size = 64;  // invocations: teams that work side by side
+  uint32_t n_outputs = 16;       // of a workgroup, a multiple of 8
+
+  bool operator==(const ProjectForm&) const = default;
+};
+
+/// Whether weights of the type have codes that activations in 8 bits can be multiplied with.
+bool takes_int8(DType weight);
+
+/// What is right for a device of which nothing is known but what it says of itself.
+ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, DType weight);
+
+/// Whether the device can run the form with such weights.
+bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Features& features,
+                 DType weight);
+
+/// All that are worth measuring there, each once: form_by_rule first, the least promising last.
+std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Features& features,
+                                         DType weight);
+
+/// A form for each type of weight.
+class ProjectForms {
+ public:
+  const ProjectForm& of(DType weight) const { return forms_[static_cast<size_t>(weight)]; }
+  void set(DType weight, const ProjectForm& form) { forms_[static_cast<size_t>(weight)] = form; }
+
+ private:
+  std::array<ProjectForm, std::size(kDTypes)> forms_;
+};
+
+}  // namespace handloom::ops
