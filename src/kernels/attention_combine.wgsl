@@ -68,8 +68,8 @@ fn attention_combine(@builtin(workgroup_id) group: vec3u,
     }
     workgroupBarrier();
     if (part < n_parts) {
-      for (var start = part; start < n_here; start += 8 * n_parts) {
-        for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
+      for (var start = part; start < n_here; start += 4 * n_parts) {
+        for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
           let s = start + j * n_parts;
           if (s < n_here) {
             sum += weights[s] * values[((first + s) * params.n_heads + head) * params.head_dim4 + dim];

@@ -29,10 +29,12 @@
 struct Params {
   n_heads: u32,
   n_kv_heads: u32,
+  head_dim4: u32,   // head_dim / 4
   scale: f32,
   window: u32,      // keys a row sees, its own included; 0: all
   softcap: f32,     // 0: none
   first: u32,       // the slab holds the positions from here, a multiple of a span
+  rounds: u32,      // that the teams take for heads_per_pass heads
 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
@@ -45,7 +47,6 @@ struct Params {
 
 override workgroup_size: u32 = 256;
 override heads_per_pass: u32 = 4;
-override head_dim4: u32 = 16;  // head_dim / 4
 
 const span_size = 64u;
 const least = -3.0e38;
@@ -79,25 +80,30 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   let end = min(span_size, n_keys - first_key);
 
   // Scores: each lane takes every few-th vec4 of its key. What was never written may be anything.
-  let key_row = page * page_stride(params.n_kv_heads, head_dim4) +
-                (kv_head * page_size + slot) * head_dim4;
-  let scales = kv_scales(page, kv_head, slot, params.n_kv_heads, head_dim4);
+  let key_row = page * page_stride(params.n_kv_heads, params.head_dim4) +
+                (kv_head * page_size + slot) * params.head_dim4;
+  let scales = kv_scales(page, kv_head, slot, params.n_kv_heads, params.head_dim4);
   let q = vec4u(first_head) + min(vec4u(0, 1, 2, 3), vec4u(n_heads_here - 1));
   var scores = vec4f();
-  for (var i = lane % lanes_per_key; i < head_dim4; i += lanes_per_key) {
-    let key = unpack4(kv[key_row + i]);
-    scores.x += dot(qkv[q.x * head_dim4 + i], key);
-    if (heads_per_pass > 1) {
-      scores.y += dot(qkv[q.y * head_dim4 + i], key);
-    }
-    if (heads_per_pass > 2) {
-      scores.z += dot(qkv[q.z * head_dim4 + i], key);
-      scores.w += dot(qkv[q.w * head_dim4 + i], key);
+  for (var start = lane % lanes_per_key; start < params.head_dim4; start += 4 * lanes_per_key) {
+    for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
+      let i = start + j * lanes_per_key;
+      if (i < params.head_dim4) {
+        let key = unpack4(kv[key_row + i]);
+        scores.x += dot(qkv[q.x * params.head_dim4 + i], key);
+        if (heads_per_pass > 1) {
+          scores.y += dot(qkv[q.y * params.head_dim4 + i], key);
+        }
+        if (heads_per_pass > 2) {
+          scores.z += dot(qkv[q.z * params.head_dim4 + i], key);
+          scores.w += dot(qkv[q.w * params.head_dim4 + i], key);
+        }
+      }
     }
   }
   partial[lane] = scores * (scales.x * params.scale);
   if (lane % lanes_per_key == 0) {
-    value_row[my_key] = key_row + params.n_kv_heads * page_size * head_dim4;
+    value_row[my_key] = key_row + params.n_kv_heads * page_size * params.head_dim4;
     value_scale[my_key] = scales.y;
   }
   workgroupBarrier();
@@ -106,8 +112,8 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   // barrier; what a lane leaves in weights it reads again itself.
   let span = first_key / span_size;
   let team = team_of(lane);
-  for (var round = 0u; round < heads_per_pass; round += team_count(team)) {
-    let h = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let h = round * team.count + team.index;
     let n_mine = select(0, span_size, h < heads_per_pass);
     var largest_here = least;
     for (var k = team.lane; k < n_mine; k += team.size) {
@@ -139,16 +145,16 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   workgroupBarrier();
 
   // Values: a lane owns one vec4 of the head and every n_parts-th key.
-  let n_parts = workgroup_size / head_dim4;
-  let part = lane / head_dim4;
-  let dim = lane % head_dim4;
+  let n_parts = workgroup_size / params.head_dim4;
+  let part = lane / params.head_dim4;
+  let dim = lane % params.head_dim4;
   var sum_x = vec4f();
   var sum_y = vec4f();
   var sum_z = vec4f();
   var sum_w = vec4f();
   if (part < n_parts) {
-    for (var start = begin + part; start < end; start += 8 * n_parts) {
-      for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
+    for (var start = begin + part; start < end; start += 4 * n_parts) {
+      for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
         let k = start + j * n_parts;
         if (k < end) {
           let value = unpack4(kv[value_row[k] + dim]);
@@ -172,13 +178,13 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
     partial[workgroup_size + lane] = select(sum_w, sum_y, first == 0);
     workgroupBarrier();
     let n_here = select(0, min(2, n_heads_here - first), first < n_heads_here);
-    for (var i = lane; i < n_here * head_dim4; i += workgroup_size) {
-      let h = i / head_dim4;
+    for (var i = lane; i < n_here * params.head_dim4; i += workgroup_size) {
+      let h = i / params.head_dim4;
       var sum = vec4f();
       for (var p = 0u; p < n_parts; p++) {
-        sum += partial[h * workgroup_size + p * head_dim4 + i % head_dim4];
+        sum += partial[h * workgroup_size + p * params.head_dim4 + i % params.head_dim4];
       }
-      values[(span * params.n_heads + first_head + first) * head_dim4 + i] = sum;
+      values[(span * params.n_heads + first_head + first) * params.head_dim4 + i] = sum;
     }
   }
 }

@@ -24,6 +24,7 @@ struct Params {
   slots_per_x_row: u32,  // n_used where the slots of a row share its x, else 1
   first_expert: u32,     // the first of this part's experts
   n_experts: u32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -48,8 +49,8 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     let output = first_output + mine;
     var sum = 0.0;
     let is_mine =

@@ -23,6 +23,7 @@ struct Params {
   in_dim4: u32,       // in_dim / 4
   y_dim: u32,         // outputs of the whole weight
   first_output: u32,  // those of the parts before
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -44,8 +45,8 @@ fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     let output = first_output + mine;
     let is_there = mine < outputs_per_workgroup && output < params.out_dim;
     var sum = 0.0;

@@ -22,6 +22,7 @@
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // uses: lib/dot_{act}.wgsl
+// uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/team_{reduce}.wgsl
 
@@ -32,6 +33,7 @@ struct Params {
   has_bias: u32,
   n_sums: u32,        // sums of squares behind the input; 0: no norm
   eps: f32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -56,8 +58,8 @@ fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     let output = first_output + mine;
     var sum = 0.0;
     if (mine < outputs_per_workgroup && output < params.out_dim) {

@@ -23,6 +23,7 @@
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // uses: lib/dot_{act}.wgsl
+// uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/store_input.wgsl
 // uses: lib/gelu.wgsl
@@ -35,6 +36,7 @@ struct Params {
   eps: f32,
   is_gelu: u32,
   next_format: u32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -69,18 +71,17 @@ fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
 
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     let output = first_output + mine;
     var sums = vec2f();
     if (mine < outputs_per_workgroup && output < params.next_dim) {
       sums = row_dot2(vec2u(output, params.next_dim + output), team.lane, team.size);
     }
-    let gate = team_sum(sums.x, lane);
-    let up = team_sum(sums.y, lane);
+    let total = team_sum2(sums, lane);
     if (team.lane == 0 && mine < outputs_per_workgroup) {
-      gates[mine] = gate;
-      ups[mine] = up;
+      gates[mine] = total.x;
+      ups[mine] = total.y;
     }
   }
   let scale = input_scale(squares, lane);

@@ -29,6 +29,7 @@
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // uses: lib/dot_{act}.wgsl
+// uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/packed2_{page}.wgsl
 // uses: lib/team_{reduce}.wgsl
@@ -43,6 +44,7 @@ struct Params {
   has_bias: u32,
   n_sums: u32,       // sums of squares behind the input; 0: no norm
   eps: f32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -100,17 +102,16 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < n_pairs; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     var sums = vec2f();
     if (mine < n_pairs) {
       let rows = head_here * params.head_dim + dims_of(first_pair + mine);
       sums = row_dot2(rows, team.lane, team.size);
     }
-    let first = team_sum(sums.x, lane);
-    let second = team_sum(sums.y, lane);
+    let total = team_sum2(sums, lane);
     if (team.lane == 0 && mine < n_pairs) {
-      products[mine] = vec2f(first, second);
+      products[mine] = total;
     }
   }
   let scale = input_scale(squares, lane);

@@ -16,15 +16,13 @@
 //              reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
-// Ends with what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for
-// each eight values, from which the reader takes the factor that all of them lack.
-//
 // variants: act = f32 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // uses: lib/dot_{act}.wgsl
-// uses: lib/store_input.wgsl
+// uses: lib/input_{act}.wgsl
+// uses: lib/add_to_x.wgsl
 // uses: lib/team_{reduce}.wgsl
 
 struct Params {
@@ -33,6 +31,7 @@ struct Params {
   first_output: u32,  // those of the parts before
   next_dim: u32,      // outputs of the whole weight
   next_format: u32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -60,21 +59,15 @@ fn project_residual(@builtin(workgroup_id) group: vec3u,
   let i = 8 * lane;
   let stores = i < outputs_per_workgroup && first_output + i < params.out_dim;
   let n4 = (params.first_output + first_output + i) / 4;
-  var x0 = vec4f();
-  var x1 = vec4f();
-  var gamma0 = vec4f();
-  var gamma1 = vec4f();
+  var before = Before();
   if (stores) {
-    x0 = x[n4];
-    x1 = x[n4 + 1];
-    gamma0 = gamma[n4];
-    gamma1 = gamma[n4 + 1];
+    before = before_product(n4);
   }
 
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < outputs_per_workgroup; round += team_count(team)) {
-    let mine = round + team.index;
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
     let output = first_output + mine;
     var sum = 0.0;
     if (mine < outputs_per_workgroup && output < params.out_dim) {
@@ -88,11 +81,7 @@ fn project_residual(@builtin(workgroup_id) group: vec3u,
   workgroupBarrier();
 
   if (stores) {
-    x0 += vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]);
-    x1 += vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]);
-    x[n4] = x0;
-    x[n4 + 1] = x1;
-    store_squares(n4 / 2, dot(x0, x0) + dot(x1, x1));
-    store8(n4 / 2, x0 * gamma0, x1 * gamma1);
+    add_to_x(n4, before, vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]),
+             vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]));
   }
 }

@@ -7,6 +7,7 @@
 #include "ops/matmul.h"
 #include "ops/prepare_input.h"
 #include "ops/project.h"
+#include "ops/project_attended.h"
 #include "ops/rms_norm.h"
 #include "ops/rope_append.h"
 #include "ops/softcap.h"
@@ -72,9 +73,8 @@ ops::Input Model::input_to(const ops::Matrix& weight, const gpu::Tensor& words) 
   return ops::input_for(weight, words, parts_.decode_options.forms.of(weight.dtype()));
 }
 
-ops::Input Model::decode_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
-                                   const kv_cache::KvCache& kv, uint32_t il,
-                                   const ops::Input& input) const {
+void Model::attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                         const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const {
   const Weights::Layer& w = weights().layers[il];
   const ops::Spans& spans = parts_.decode_buffers.spans;
   const ops::Scores how = scores(il);
@@ -109,9 +109,33 @@ ops::Input Model::decode_attention(gpu::Encoder& enc, const Activations& a, cons
                          spans, heads(), how, batch.n_keys, slab.first,
                          std::min(slab.end, batch.end_served()));
   }
-  ops::Input attended = input_to(w.attn_output, parts_.decode_buffers.attn_input);
-  ops::attention_combine(enc, batch.positions, spans, heads(), how, batch.n_keys, attended);
+}
+
+ops::Input Model::combine_spans(gpu::Encoder& enc, const Batch& batch, uint32_t il) const {
+  ops::Input attended =
+      input_to(weights().layers[il].attn_output, parts_.decode_buffers.attn_input);
+  ops::attention_combine(enc, batch.positions, parts_.decode_buffers.spans, heads(), scores(il),
+                         batch.n_keys, attended);
   return attended;
+}
+
+void Model::project_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch, uint32_t il,
+                          ops::Input& next) const {
+  const Weights::Layer& w = weights().layers[il];
+  const ops::Input attended = input_to(w.attn_output, parts_.decode_buffers.attn_input);
+  if (!w.post_attn_norm.buffer && !enc.is_tapped() &&
+      ops::can_project_attended(enc, attended, w.attn_output, scores(il), batch.end_served())) {
+    ops::project_attended(enc,
+                          {.positions = batch.positions,
+                           .spans = parts_.decode_buffers.spans,
+                           .heads = heads(),
+                           .scores = scores(il),
+                           .n_keys = batch.n_keys},
+                          attended, w.attn_output, w.ffn_norm, a.x, next);
+    return;
+  }
+  add_product(enc, a, combine_spans(enc, batch, il), w.attn_output, w.post_attn_norm, w.ffn_norm,
+              fmt::format("layers.{}.attn", il), next);
 }
 
 void Model::add_product(gpu::Encoder& enc, const Activations& a, const ops::Input& input,
@@ -161,13 +185,12 @@ void Model::decode_dense(gpu::Encoder& enc, const Batch& batch, const kv_cache::
     enc.stage(fmt::format("hidden.{}", il), a.x);
 
     // Attention: x += attn_output(attention(q, K, V))
-    const ops::Input attended = decode_attention(enc, a, batch, kv, il, next);
-    next = input_to(w.ffn_gate_up, words);
-    add_product(enc, a, attended, w.attn_output, w.post_attn_norm, w.ffn_norm,
-                fmt::format("layers.{}.attn", il), next);
+    attend_spans(enc, a, batch, kv, il, next);
+    ops::Input to_gate = input_to(w.ffn_gate_up, words);
+    project_spans(enc, a, batch, il, to_gate);
 
     // Feed-forward: x += ffn_down(act(gate(x)) * up(x))
-    const ops::Input product = gated(enc, a, next, w, gate);
+    const ops::Input product = gated(enc, a, to_gate, w, gate);
     const bool is_last = il + 1 == config().n_layers;
     next = input_to(is_last ? weights().output : layers[il + 1].attn_qkv, words);
     add_product(enc, a, product, w.ffn_down, w.post_ffn_norm,

@@ -25,7 +25,8 @@ struct Batch {
 
   uint32_t n_tokens() const { return token_ids.dim(0); }
   uint32_t first_position() const { return n_keys - n_tokens(); }
-  /// A recording of one row serves every position before this one, from the multiple of kGranule on.
+  /// A recording of one row serves every position before this one, from the multiple of kGranule
+  /// on.
   uint32_t end_served() const {
     return (n_keys + kv_cache::kGranule - 1) / kv_cache::kGranule * kv_cache::kGranule;
   }
@@ -122,10 +123,14 @@ class Model {
                     const gpu::Tensor& logits, ops::Gate gate) const;
   /// An input in the form that products with `weight` take.
   ops::Input input_to(const ops::Matrix& weight, const gpu::Tensor& words) const;
-  /// From a layer's normed input to the input of attn_output.
-  ops::Input decode_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
-                              const kv_cache::KvCache& kv, uint32_t il,
-                              const ops::Input& input) const;
+  /// From a layer's normed input to what attention leaves of every span.
+  void attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                    const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const;
+  /// All spans together, as the input of attn_output.
+  ops::Input combine_spans(gpu::Encoder& enc, const Batch& batch, uint32_t il) const;
+  /// x += post_norm(attn_output . spans), then next from x and the norm to come.
+  void project_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch, uint32_t il,
+                     ops::Input& next) const;
   /// x += post_norm(weight . input), then next from x and the norm to come. `stage` names the
   /// product.
   void add_product(gpu::Encoder& enc, const Activations& a, const ops::Input& input,

@@ -11,12 +11,6 @@ uint32_t first_seen(const Scores& scores, uint32_t n_keys) {
   return scores.window > 0 && n_keys > scores.window ? n_keys - scores.window : 0;
 }
 
-bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads) {
-  const uint32_t n = spans.softmax.dim(0);
-  return check_shape(enc, op, "softmax", spans.softmax, {n, heads.n_heads, 2}) &&
-         check_shape(enc, op, "values", spans.values, {n, heads.n_heads, heads.head_dim});
-}
-
 /// Query heads that a workgroup takes at once: as many as share a KV head, up to four.
 uint32_t heads_per_pass(uint32_t q_per_kv) { return q_per_kv >= 3 ? 4 : q_per_kv; }
 
@@ -26,6 +20,17 @@ uint32_t workgroup_for(const gpu::Encoder& enc) {
 }
 
 }  // namespace
+
+bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads) {
+  const uint32_t n = spans.softmax.dim(0);
+  return check_shape(enc, op, "softmax", spans.softmax, {n, heads.n_heads, 2}) &&
+         check_shape(enc, op, "values", spans.values, {n, heads.n_heads, heads.head_dim});
+}
+
+uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys) {
+  const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
+  return uint64_t{4} * n_spans * heads.n_heads * (heads.head_dim + 2);
+}
 
 void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
                      const gpu::Tensor& page_table, const gpu::Tensor& kv, const Spans& spans,
@@ -53,13 +58,15 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
       .bindings = {qkv, positions, page_table, kv, spans.softmax, spans.values},
       .params = kernels::AttentionSplitParams{.n_heads = heads.n_heads,
                                               .n_kv_heads = heads.n_kv_heads,
+                                              .head_dim4 = heads.head_dim / 4,
                                               .scale = scores.scale,
                                               .window = scores.window,
                                               .softcap = scores.softcap,
-                                              .first = first},
+                                              .first = first,
+                                              .rounds = team_rounds(enc, reduce_variant(enc),
+                                                                    workgroup_for(enc), per_pass)},
       .constants = {{"workgroup_size", static_cast<double>(workgroup_for(enc))},
-                    {"heads_per_pass", static_cast<double>(per_pass)},
-                    {"head_dim4", static_cast<double>(heads.head_dim / 4)}},
+                    {"heads_per_pass", static_cast<double>(per_pass)}},
       .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), ceil_div(end - first, kSpan),
                      1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
@@ -72,7 +79,6 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
   if (!check_spans(enc, "attention_combine", spans, heads)) return;
   if (!check_multiple(enc, "attention_combine", "head_dim", heads.head_dim, 8)) return;
   if (!check_next(enc, "attention_combine", next, dim)) return;
-  const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
   enc.dispatch({
       .kernel = kernels::attention_combine(reduce_variant(enc)),
       .bindings = {positions, spans.softmax, spans.values, next.words},
@@ -82,7 +88,7 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
                                                 .next_dim = dim,
                                                 .next_format = static_cast<uint32_t>(next.format)},
       .workgroups = {heads.n_heads, 1, 1},
-      .bytes = uint64_t{4} * n_spans * heads.n_heads * (heads.head_dim + 2) + 4 * dim,
+      .bytes = spans_bytes(heads, scores, n_keys) + 4 * dim,
   });
   next.n_sums = 0;
 }

@@ -16,6 +16,11 @@ struct Spans {
   gpu::Tensor values;   // f32 [n_spans, n_heads, head_dim]
 };
 
+/// False, and the encoder will refuse to finish, unless the spans are of such heads.
+bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads);
+/// Bytes of the spans that a row sees.
+uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys);
+
 /// Attends to the keys of one slab.   Kernel: kernels/attention_split.wgsl
 ///
 ///   qkv         f32 [1, row_dim], rotated, its key appended

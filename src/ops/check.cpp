@@ -85,15 +85,22 @@ kernels::Weight weight_variant(DType dtype) {
 }
 
 uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
-  constexpr uint32_t kWorkgroup = 64;  // as in the kernels
   constexpr uint32_t kOnSoftware = 16;
   const AdapterInfo& adapter = enc.device().adapter();
   if (adapter.kind == AdapterKind::software) return kOnSoftware;
   const Features& features = enc.features();
   const uint32_t n_teams =
-      features.subgroups ? std::max(1u, kWorkgroup / std::max(1u, features.min_subgroup_size)) : 1;
+      features.subgroups ? std::max(1u, kTeamsWorkgroup / std::max(1u, features.min_subgroup_size))
+                         : 1;
   const uint32_t least = ceil_div(out_dim, adapter.limits.max_workgroups);
   return ceil_div(std::max(n_teams, least), n_teams) * n_teams;
+}
+
+uint32_t team_rounds(const gpu::Encoder& enc, kernels::Reduce reduce, uint32_t workgroup_size,
+                     uint32_t n_outputs, uint32_t subgroups_per_team) {
+  if (reduce == kernels::Reduce::tree) return n_outputs;
+  const uint32_t widest = subgroups_per_team * enc.device().adapter().features.max_subgroup_size;
+  return ceil_div(n_outputs, std::max(1u, workgroup_size / std::max(1u, widest)));
 }
 
 kernels::Kv kv_variant(const gpu::Tensor& kv) {

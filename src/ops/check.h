@@ -51,6 +51,12 @@ kernels::Reduce reduce_variant(const gpu::Encoder& enc);
 /// so that all are under way at once; on a software adapter more, where a workgroup costs more than
 /// it brings. `out_dim` outputs make no more workgroups than the adapter allows.
 uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim);
+inline constexpr uint32_t kTeamsWorkgroup = 64;  // invocations of theirs
+
+/// Rounds in which the teams of a workgroup take `n_outputs`: enough where subgroups are as large
+/// as the device may make them.
+uint32_t team_rounds(const gpu::Encoder& enc, kernels::Reduce reduce, uint32_t workgroup_size,
+                     uint32_t n_outputs, uint32_t subgroups_per_team = 1);
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 

@@ -47,12 +47,15 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
     enc.dispatch({
         .kernel = kernels::matmul_experts(weight_variant(part.tensor.dtype), reduce_variant(enc)),
         .bindings = {x, expert_ids, part.tensor, y},
-        .params = with_planes(kernels::MatmulExpertsParams{.out_dim = out_dim,
-                                                           .in_dim4 = in_dim / 4,
-                                                           .slots_per_x_row = slots_per_x_row,
-                                                           .first_expert = part.first_row / out_dim,
-                                                           .n_experts = part.n_rows() / out_dim},
-                              part),
+        .params = with_planes(
+            kernels::MatmulExpertsParams{
+                .out_dim = out_dim,
+                .in_dim4 = in_dim / 4,
+                .slots_per_x_row = slots_per_x_row,
+                .first_expert = part.first_row / out_dim,
+                .n_experts = part.n_rows() / out_dim,
+                .rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs)},
+            part),
         .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)}},
         .workgroups = {ceil_div(out_dim, n_outputs), n_slots, 1},
         // Which slots fall into which part is not known here: each part counts as its share.

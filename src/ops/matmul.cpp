@@ -22,11 +22,14 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
       enc.dispatch({
           .kernel = kernels::matmul_vec(weight_variant(part.tensor.dtype), reduce_variant(enc)),
           .bindings = {x, part.tensor, y},
-          .params = with_planes(kernels::MatmulVecParams{.out_dim = part.n_rows(),
-                                                         .in_dim4 = in_dim / 4,
-                                                         .y_dim = out_dim,
-                                                         .first_output = part.first_row},
-                                part),
+          .params = with_planes(
+              kernels::MatmulVecParams{
+                  .out_dim = part.n_rows(),
+                  .in_dim4 = in_dim / 4,
+                  .y_dim = out_dim,
+                  .first_output = part.first_row,
+                  .rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs)},
+              part),
           .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)}},
           .workgroups = {ceil_div(part.n_rows(), n_outputs), rows, 1},
           .bytes = bytes,

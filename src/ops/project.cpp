@@ -1,56 +1,11 @@
 #include "ops/project.h"
 
 #include "ops/check.h"
+#include "ops/project_cut.h"
 
 #include <algorithm>
 
 namespace handloom::ops {
-namespace {
-
-constexpr uint32_t kBlock = 8;  // values that are stored together: kernels/lib/store_input.wgsl
-
-std::vector<gpu::Constant> constants(const ProjectForm& form) {
-  return {{"workgroup_size", static_cast<double>(form.workgroup_size)},
-          {"outputs_per_workgroup", static_cast<double>(form.n_outputs)}};
-}
-
-/// Invocations of project_qkv, which has eight pairs of outputs a workgroup.
-uint32_t pairs_workgroup(const gpu::Encoder& enc, const ProjectForm& form) {
-  if (!form.subgroups) return form.workgroup_size;
-  const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
-  return std::min(kBlock * team, form.workgroup_size);
-}
-
-kernels::Reduce reduce_variant(const ProjectForm& form) {
-  return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
-}
-
-kernels::Act act_variant(InputFormat format) {
-  return format == InputFormat::f32 ? kernels::Act::f32 : kernels::Act::int8;
-}
-
-uint64_t input_bytes(const Input& input) {
-  return input.format == InputFormat::f32 ? uint64_t{4} * input.dim : uint64_t{2} * input.dim;
-}
-
-bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
-  const bool is_int8 = input.format != InputFormat::f32;
-  for (const Matrix::Part& part : weight.parts) {
-    if (is_possible(input.form, enc.device().adapter(), enc.features(), part.tensor.dtype))
-      continue;
-    enc.fail(fmt::format("{}: weight '{}' is to be read in a form that the device cannot run", op,
-                         part.tensor.name));
-    return false;
-  }
-  if (!check_multiple(enc, op, "in_dim", input.dim, is_int8 ? 32 : kBlock)) return false;
-  if (!is_int8 || int8_format_for(weight) == input.format) return true;
-  enc.fail(fmt::format("{}: the input is in 8 bits, which weight '{}' cannot read", op,
-                       weight.parts[0].tensor.name));
-  return false;
-}
-
-}  // namespace
-
 void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const gpu::Tensor& bias,
              const gpu::Tensor& y, float eps) {
   const uint32_t out_dim = weight.out_dim();
@@ -61,6 +16,7 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
   if (has_bias && !check_shape(enc, "project", "bias", bias, {out_dim})) return;
 
   for (const Matrix::Part& part : weight.parts) {
+    const Cut cut = cut_for(enc, input.form, part.n_rows());
     enc.dispatch({
         .kernel = kernels::project(act_variant(input.format), weight_variant(part.tensor.dtype),
                                    reduce_variant(input.form)),
@@ -70,10 +26,11 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
                                                      .first_output = part.first_row,
                                                      .has_bias = has_bias,
                                                      .n_sums = input.n_sums,
-                                                     .eps = eps},
+                                                     .eps = eps,
+                                                     .rounds = cut.rounds},
                               part),
-        .constants = constants(input.form),
-        .workgroups = {ceil_div(part.n_rows(), input.form.n_outputs), 1, 1},
+        .constants = cut.constants,
+        .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
     });
   }
@@ -107,6 +64,7 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
   }
 
   for (const Matrix::Part& part : what.weight.parts) {
+    const Cut cut = cut_for_pairs(enc, input.form, part.n_rows() / 2);
     enc.dispatch({
         .kernel = kernels::project_qkv(
             what.kv.dtype == DType::f16 ? kernels::Page::f16 : kernels::Page::f32,
@@ -123,9 +81,10 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
                                                   .half_dim = half_dim,
                                                   .has_bias = has_bias,
                                                   .n_sums = input.n_sums,
-                                                  .eps = what.eps},
+                                                  .eps = what.eps,
+                                                  .rounds = cut.rounds},
                         part),
-        .constants = {{"workgroup_size", static_cast<double>(pairs_workgroup(enc, input.form))}},
+        .constants = cut.constants,
         .workgroups = {part.n_rows() / (2 * kBlock), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
     });
@@ -152,6 +111,7 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   if (!check_next(enc, "project_residual", next, dim)) return;
 
   for (const Matrix::Part& part : weight.parts) {
+    const Cut cut = cut_for(enc, input.form, part.n_rows());
     enc.dispatch({
         .kernel =
             kernels::project_residual(act_variant(input.format), weight_variant(part.tensor.dtype),
@@ -162,10 +122,11 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
                                            .in_dim4 = input.dim / 4,
                                            .first_output = part.first_row,
                                            .next_dim = dim,
-                                           .next_format = static_cast<uint32_t>(next.format)},
+                                           .next_format = static_cast<uint32_t>(next.format),
+                                           .rounds = cut.rounds},
             part),
-        .constants = constants(input.form),
-        .workgroups = {ceil_div(part.n_rows(), input.form.n_outputs), 1, 1},
+        .constants = cut.constants,
+        .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{16} * part.n_rows(),
     });
   }
@@ -187,20 +148,22 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
   }
 
   const Matrix::Part& part = weight.parts[0];
+  const Cut cut = cut_for(enc, input.form, next.dim);
   enc.dispatch({
       .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),
                                        reduce_variant(input.form)),
       .bindings = {input.words, part.tensor, next.words},
-      .params = with_planes(
-          kernels::ProjectGatedParams{.next_dim = next.dim,
-                                      .in_dim4 = input.dim / 4,
-                                      .n_sums = input.n_sums,
-                                      .eps = eps,
-                                      .is_gelu = gate == Gate::gelu,
-                                      .next_format = static_cast<uint32_t>(next.format)},
-          part),
-      .constants = constants(input.form),
-      .workgroups = {ceil_div(next.dim, input.form.n_outputs), 1, 1},
+      .params =
+          with_planes(kernels::ProjectGatedParams{.next_dim = next.dim,
+                                                  .in_dim4 = input.dim / 4,
+                                                  .n_sums = input.n_sums,
+                                                  .eps = eps,
+                                                  .is_gelu = gate == Gate::gelu,
+                                                  .next_format = static_cast<uint32_t>(next.format),
+                                                  .rounds = cut.rounds},
+                      part),
+      .constants = cut.constants,
+      .workgroups = {ceil_div(next.dim, cut.n_outputs), 1, 1},
       .bytes = input_bytes(input) + part.tensor.bytes() + input_bytes(next),
   });
   next.n_sums = 0;

@@ -7,6 +7,7 @@ namespace handloom::ops {
 namespace {
 
 constexpr uint32_t kBlock = 8;  // outputs that are stored together: kernels/lib/store_input.wgsl
+constexpr uint32_t kFewOutputs = 4097;
 
 }  // namespace
 
@@ -36,7 +37,8 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
   return {.act = act,
           .subgroups = true,
           .workgroup_size = std::min(n_teams * team, most),
-          .n_outputs = n_teams};
+          .n_outputs = n_teams,
+          .wide_below = kFewOutputs};
 }
 
 bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Features& features,

@@ -1,15 +1,6 @@
 // Dot products of weight rows with an input of f32 values in their order. The kernel declares
-// input: array<vec4u> and params.in_dim4.
+// params.in_dim4 and where the input lies (lib/input_f32.wgsl, lib/attended_f32.wgsl).
 // uses: lib/weight_{weight}.wgsl
-
-fn input4(k4: u32) -> vec4f {
-  return bitcast<vec4f>(input[k4]);
-}
-
-// Words before the sums of squares.
-fn input_words() -> u32 {
-  return 4 * params.in_dim4;
-}
 
 // This invocation's share of sum over k of input[k] * weight[row,k]: every stride-th eight values, from
 // the first-th on. The inner loop has a constant count, so that a compiler can unroll it and issue the

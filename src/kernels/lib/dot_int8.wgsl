@@ -1,6 +1,7 @@
 // Dot products of weight rows with an input in 8 bits (lib/store_input.wgsl): whole numbers, a scale
 // for eight of them. A lane takes 32 values at a time: then it reads 16 bytes of 4-bit codes, and its
-// neighbour the next 16. The kernel declares input: array<vec4u> and params.in_dim4.
+// neighbour the next 16. The kernel declares params.in_dim4 and
+// says where the input lies (lib/input_int8.wgsl, lib/attended_int8.wgsl).
 // uses: lib/int8_{weight}.wgsl
 
 alias weight_word = vec4u;
@@ -14,21 +15,6 @@ struct Chunk {
 
 fn n_chunks() -> u32 {
   return params.in_dim4 / 8;
-}
-
-fn chunk_at(c: u32) -> Chunk {
-  let n = n_chunks();
-  return Chunk(input[c], input[n + c], bitcast<vec4f>(input[2 * n + c]));
-}
-
-// The sum of each eight values of a chunk, scaled.
-fn chunk_sums(c: u32) -> vec4f {
-  return bitcast<vec4f>(input[3 * n_chunks() + c]);
-}
-
-// Words before the sums of squares.
-fn input_words() -> u32 {
-  return 16 * n_chunks();
 }
 
 // A word of a plane that begins at word `at`.

@@ -5,16 +5,16 @@ struct Team {
   index: u32,  // of this invocation's team
   lane: u32,   // within it
   size: u32,
+  count: u32,  // teams of the workgroup
 }
 
 fn team_of(lane: u32) -> Team {
-  return Team(0, lane, workgroup_size);
+  return Team(0, lane, workgroup_size, 1);
 }
 
-// Teams of a workgroup. No member of Team: beside the lane it would not count as uniform, and rounds
-// of a loop that holds a barrier are counted with it.
-fn team_count(team: Team) -> u32 {
-  return 1u;
+// Every invocation of the workgroup calls it, in uniform control flow.
+fn team_sum2(values: vec2f, lane: u32) -> vec2f {
+  return vec2f(workgroup_sum(values.x, lane), workgroup_sum(values.y, lane));
 }
 
 fn team_sum(value: f32, lane: u32) -> f32 {

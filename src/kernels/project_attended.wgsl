@@ -1,0 +1,141 @@
+// project_attended: x[n] += sum over k of attended[k] * weight[n,k]; next[n] = x[n] * gamma[n]
+//                   attended[h,:] = sum over spans of exp(max_s - max) values_s[h,:] / the sum of all weights
+//
+//   binding  name       type         shape                         access
+//   0        positions  u32          [1]                           read
+//   1        softmax    vec2f        [n_spans, n_heads]            read        max and sum of a span
+//   2        values     vec4f        [n_spans, n_heads, head_dim]  read
+//   3        weight     weight_word  [out_dim, n_heads * head_dim]  read        rows first_output.. of the whole weight
+//   4        gamma      vec4f        [next_dim]                    read        the weight of the norm to come
+//   5        x          vec4f        [next_dim]                    read_write
+//   6        next       u32          [next_dim]                    write       as lib/store_input.wgsl leaves it
+//   7        params     Params                                     uniform
+//
+//   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): every workgroup puts attention together for
+//              itself, as attention_combine.wgsl does; then teams as in project_residual.wgsl
+//   requires   head_dim % 8 == 0 (act int8: n_heads * head_dim % 32 == 0), input_blocks = n_heads *
+//              head_dim / 8, else as project_residual.wgsl
+//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
+//              reference/attention.cpp and reference/matmul.cpp
+//   cost       each workgroup reads what attention_split.wgsl left: less than a dispatch while there are
+//              few spans
+//
+// variants: act = f32 | int8
+// variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
+// variants: reduce = tree | subgroup
+// only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// uses: lib/dot_{act}.wgsl
+// uses: lib/attended_{act}.wgsl
+// uses: lib/quantised8.wgsl
+// uses: lib/add_to_x.wgsl
+// uses: lib/team_{reduce}.wgsl
+
+struct Params {
+  out_dim: u32,       // rows of this part of the weight
+  in_dim4: u32,       // n_heads * head_dim / 4
+  first_output: u32,  // those of the parts before
+  n_heads: u32,
+  head_dim8: u32,     // head_dim / 8
+  window: u32,        // keys a row sees, its own included; 0: all
+  is_for_nibbles: u32,  // whether codes of the input go with 4-bit codes
+  next_dim: u32,      // outputs of the whole weight
+  next_format: u32,
+  rounds: u32,        // that the teams take for the outputs of a workgroup
+  scales_at: u32,     // where the planes of a quantised weight begin, in words
+  supers_at: u32,
+  high_at: u32,
+  group4: u32,        // values that share a scale, / 4
+}
+
+@group(0) @binding(0) var<storage, read> positions: array<u32>;
+@group(0) @binding(1) var<storage, read> softmax: array<vec2f>;
+@group(0) @binding(2) var<storage, read> values: array<vec4f>;
+@group(0) @binding(3) var<storage, read> weight: array<weight_word>;
+@group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> x: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> next: array<u32>;
+@group(0) @binding(7) var<uniform> params: Params;
+
+override workgroup_size: u32 = 64;
+override outputs_per_workgroup: u32 = 16;
+override input_blocks: u32 = 8;
+
+const span_size = 64u;
+const least = -3.0e38;
+
+var<workgroup> sums: array<f32, outputs_per_workgroup>;
+
+// Puts all heads together, eight values a lane.
+fn attend(lane: u32) {
+  let n_keys = positions[0] + 1;
+  let first_seen = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
+  let first_span = first_seen / span_size;
+  let end_span = (n_keys + span_size - 1) / span_size;
+  for (var block = lane; block < input_blocks; block += workgroup_size) {
+    let head = block / params.head_dim8;
+    var largest = least;
+    for (var start = first_span; start < end_span; start += 4) {
+      for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
+        let s = start + j;
+        if (s < end_span) {
+          largest = max(largest, softmax[s * params.n_heads + head].x);
+        }
+      }
+    }
+    var total = 0.0;
+    var a = vec4f();
+    var b = vec4f();
+    for (var start = first_span; start < end_span; start += 4) {
+      for (var j = 0u; j < 4u; j++) {
+        let s = start + j;
+        if (s < end_span) {
+          let found = softmax[s * params.n_heads + head];
+          let share = exp(found.x - largest);
+          total += share * found.y;
+          let at = 2 * (s * input_blocks + block);
+          a += share * values[at];
+          b += share * values[at + 1];
+        }
+      }
+    }
+    put_input8(block, a / total, b / total);
+  }
+  workgroupBarrier();
+}
+
+@compute @workgroup_size(workgroup_size)
+fn project_attended(@builtin(workgroup_id) group: vec3u,
+                    @builtin(local_invocation_index) lane: u32) {
+  let first_output = group.x * outputs_per_workgroup;
+
+  // In the end a lane stores eight outputs. What it needs of them is asked for early.
+  let i = 8 * lane;
+  let stores = i < outputs_per_workgroup && first_output + i < params.out_dim;
+  let n4 = (params.first_output + first_output + i) / 4;
+  var before = Before();
+  if (stores) {
+    before = before_product(n4);
+  }
+  attend(lane);
+
+  let team = team_of(lane);
+  // Every team runs the same number of rounds, so that a team may hold a barrier.
+  for (var round = 0u; round < params.rounds; round++) {
+    let mine = round * team.count + team.index;
+    let output = first_output + mine;
+    var sum = 0.0;
+    if (mine < outputs_per_workgroup && output < params.out_dim) {
+      sum = row_dot(output, team.lane, team.size);
+    }
+    let total = team_sum(sum, lane);
+    if (team.lane == 0 && mine < outputs_per_workgroup) {
+      sums[mine] = total;
+    }
+  }
+  workgroupBarrier();
+
+  if (stores) {
+    add_to_x(n4, before, vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]),
+             vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]));
+  }
+}

@@ -1,0 +1,87 @@
+#include "ops/project_attended.h"
+
+#include "ops/project.h"
+#include "ops/project_cut.h"
+
+#include <algorithm>
+
+namespace handloom::ops {
+namespace {
+
+/// Up to so many values of all spans it costs less to put them together in every workgroup than in
+/// a dispatch (docs/notebook/0004).
+constexpr uint32_t kFewValues = 16384;
+
+/// Of 16 KiB of workgroup memory, beside what the teams need.
+constexpr uint32_t kMostKept = 12288;
+
+/// Bytes of a whole input in workgroup memory: codes, a scale and a sum for eight, or f32.
+uint32_t kept_bytes(const Input& input) {
+  return input.dim * (input.format == InputFormat::f32 ? 4 : 2);
+}
+
+}  // namespace
+
+bool can_project_attended(const gpu::Encoder& enc, const Input& input, const Matrix& weight,
+                          const Scores& scores, uint32_t end) {
+  // On a software adapter workgroups run one after the other.
+  if (enc.device().adapter().kind == AdapterKind::software) return false;
+  const uint32_t n_keys = scores.window > 0 ? std::min(scores.window + kSpan, end) : end;
+  return can_project_residual(weight) && ceil_div(n_keys, kSpan) * input.dim <= kFewValues &&
+         kept_bytes(input) <= kMostKept;
+}
+
+void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& input,
+                      const Matrix& weight, const gpu::Tensor& gamma, const gpu::Tensor& x,
+                      Input& next) {
+  const Heads& heads = attended.heads;
+  const uint32_t dim = weight.out_dim(), in_dim = heads.n_heads * heads.head_dim;
+  if (!check_spans(enc, "project_attended", attended.spans, heads)) return;
+  if (!check_shape(enc, "project_attended", "positions", attended.positions, {1})) return;
+  if (!check_shape(enc, "project_attended", "x", x, {1, dim})) return;
+  if (!check_shape(enc, "project_attended", "gamma", gamma, {dim})) return;
+  if (!check_matrix(enc, "project_attended", weight, dim, in_dim)) return;
+  if (!check_input(enc, "project_attended", input, weight)) return;
+  if (!check_multiple(enc, "project_attended", "head_dim", heads.head_dim, kBlock)) return;
+  if (!check_most(enc, "project_attended", "what a workgroup keeps", kept_bytes(input),
+                  kMostKept)) {
+    return;
+  }
+  if (!can_project_residual(weight)) {
+    return enc.fail(fmt::format("project_attended: weight '{}' is cut within eight rows",
+                                weight.parts[0].tensor.name));
+  }
+  if (!check_next(enc, "project_attended", next, dim)) return;
+
+  for (const Matrix::Part& part : weight.parts) {
+    Cut cut = cut_for(enc, input.form, part.n_rows());
+    cut.constants.push_back({"input_blocks", static_cast<double>(in_dim / kBlock)});
+    enc.dispatch({
+        .kernel =
+            kernels::project_attended(act_variant(input.format), weight_variant(part.tensor.dtype),
+                                      reduce_variant(input.form)),
+        .bindings = {attended.positions, attended.spans.softmax, attended.spans.values, part.tensor,
+                     gamma, x, next.words},
+        .params = with_planes(
+            kernels::ProjectAttendedParams{
+                .out_dim = part.n_rows(),
+                .in_dim4 = in_dim / 4,
+                .first_output = part.first_row,
+                .n_heads = heads.n_heads,
+                .head_dim8 = heads.head_dim / kBlock,
+                .window = attended.scores.window,
+                .is_for_nibbles = input.format == InputFormat::int8_for_nibbles,
+                .next_dim = dim,
+                .next_format = static_cast<uint32_t>(next.format),
+                .rounds = cut.rounds},
+            part),
+        .constants = cut.constants,
+        .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
+        .bytes = spans_bytes(heads, attended.scores, attended.n_keys) + part.tensor.bytes() +
+                 uint64_t{16} * part.n_rows(),
+    });
+  }
+  next.n_sums = dim / kBlock;
+}
+
+}  // namespace handloom::ops

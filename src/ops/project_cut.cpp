@@ -1,0 +1,72 @@
+#include "ops/project_cut.h"
+
+#include <algorithm>
+
+namespace handloom::ops {
+namespace {
+
+Cut cut_of(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
+           uint32_t most_outputs) {
+  const AdapterInfo& adapter = enc.device().adapter();
+  Cut cut = {.workgroup_size = form.workgroup_size,
+             .n_outputs = std::min(form.n_outputs, most_outputs)};
+  uint32_t subgroups_per_team = 1;
+  if (form.subgroups) {
+    const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
+    const bool is_wide =
+        n_outputs < form.wide_below && 2 * kBlock * team <= adapter.limits.max_invocations;
+    if (is_wide) {
+      subgroups_per_team = 2;
+      cut.n_outputs = kBlock;
+    }
+    const uint32_t needed = subgroups_per_team * cut.n_outputs * team;
+    if (is_wide || needed < cut.workgroup_size) cut.workgroup_size = needed;
+    cut.constants.push_back({"subgroups_per_team", static_cast<double>(subgroups_per_team)});
+  }
+  cut.rounds =
+      team_rounds(enc, reduce_variant(form), cut.workgroup_size, cut.n_outputs, subgroups_per_team);
+  cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
+  return cut;
+}
+
+}  // namespace
+
+kernels::Reduce reduce_variant(const ProjectForm& form) {
+  return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
+}
+
+Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs) {
+  Cut cut = cut_of(enc, form, n_outputs, form.n_outputs);
+  cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
+  return cut;
+}
+
+Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs) {
+  return cut_of(enc, form, n_pairs, kBlock);
+}
+
+kernels::Act act_variant(InputFormat format) {
+  return format == InputFormat::f32 ? kernels::Act::f32 : kernels::Act::int8;
+}
+
+uint64_t input_bytes(const Input& input) {
+  return input.format == InputFormat::f32 ? uint64_t{4} * input.dim : uint64_t{2} * input.dim;
+}
+
+bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
+  const bool is_int8 = input.format != InputFormat::f32;
+  for (const Matrix::Part& part : weight.parts) {
+    if (is_possible(input.form, enc.device().adapter(), enc.features(), part.tensor.dtype))
+      continue;
+    enc.fail(fmt::format("{}: weight '{}' is to be read in a form that the device cannot run", op,
+                         part.tensor.name));
+    return false;
+  }
+  if (!check_multiple(enc, op, "in_dim", input.dim, is_int8 ? 32 : kBlock)) return false;
+  if (!is_int8 || int8_format_for(weight) == input.format) return true;
+  enc.fail(fmt::format("{}: the input is in 8 bits, which weight '{}' cannot read", op,
+                       weight.parts[0].tensor.name));
+  return false;
+}
+
+}  // namespace handloom::ops

@@ -1,0 +1,41 @@
+// What the products of the fused plan share: their variants, what they ask of an input, and how a
+// dispatch is cut into workgroups.
+#pragma once
+
+#include "gpu/encoder.h"
+#include "ops/check.h"
+#include "ops/input.h"
+#include "ops/matrix.h"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace handloom::ops {
+
+/// Values that are stored together: kernels/lib/store_input.wgsl.
+inline constexpr uint32_t kBlock = 8;
+
+/// How the workgroups of one dispatch are cut.
+struct Cut {
+  uint32_t workgroup_size = 0;
+  uint32_t n_outputs = 0;  // of a workgroup, or pairs of them
+  uint32_t rounds = 1;     // of its teams
+  std::vector<gpu::Constant> constants = {};
+};
+
+/// For a part of a weight with `n_outputs` outputs, of which the form says how many a workgroup
+/// takes.
+Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs);
+/// For a kernel whose workgroups take eight pairs of outputs.
+Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs);
+
+kernels::Reduce reduce_variant(const ProjectForm& form);
+kernels::Act act_variant(InputFormat format);
+uint64_t input_bytes(const Input& input);
+
+/// False, and the encoder will refuse to finish, unless the weight can be multiplied with the
+/// input.
+bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight);
+
+}  // namespace handloom::ops
