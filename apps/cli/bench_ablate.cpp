@@ -3,6 +3,8 @@
 #include "failure.h"
 #include "model.h"
 
+#include <algorithm>
+
 namespace cli {
 namespace {
 
@@ -25,11 +27,14 @@ std::vector<Reloaded> reloads(const ModelOptions& base, const BenchReport& repor
   if (report.model.plan != "plain") {
     add("plan plain", "", [](ModelOptions& m) { m.plan = PlanKind::plain; });
   }
+  if (std::ranges::any_of(report.model.products, &handloom::ProductForm::is_measured)) {
+    add("tune off", "", [](ModelOptions& m) { m.tune = handloom::Tune::off; });
+  }
   for (const char* matvec : {"f32", "int8"}) {
     if (report.model.matvec == matvec) continue;
     add(std::string("matvec ") + matvec, "", [&](ModelOptions& m) { m.matvec = matvec; });
   }
-  if (base.subgroups) {
+  if (base.subgroups.value_or(true)) {
     add("no subgroups", report.adapter.features.subgroups ? "" : "the adapter has none anyway",
         [](ModelOptions& m) { m.subgroups = false; });
   }

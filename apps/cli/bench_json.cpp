@@ -2,6 +2,7 @@
 
 #include "bench_text.h"
 #include "devices_text.h"
+#include "tune_text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -80,6 +81,7 @@ Json bench_json(const BenchReport& report) {
                  {"kv", model.kv_dtype},
                  {"plan", model.plan},
                  {"matvec", model.matvec},
+                 {"products", forms_json(model.products)},
                  {"n_parameters", model.n_parameters},
                  {"context", model.context},
                  {"weight_bytes_per_token", model.weight_bytes_per_token},
@@ -88,6 +90,7 @@ Json bench_json(const BenchReport& report) {
                 {{"plan", report.plan},
                  {"matvec", report.matvec},
                  {"subgroups", report.subgroups},
+                 {"tune", report.tuned ? "auto" : "off"},
                  {"sampling", report.sampling},
                  {"steps_in_flight", report.steps_in_flight},
                  {"repeats", report.repeats}}},

@@ -53,6 +53,7 @@ struct BenchReport {
   std::string plan, matvec;  // as asked for: "automatic"; what it came to is the model's
   std::string sampling;      // "GPU" or "host"
   bool subgroups = true;
+  bool tuned = false;            // whether measured forms of products were asked for
   uint32_t steps_in_flight = 0;  // 0: chosen
   uint32_t repeats = 0;
   std::vector<handloom::KernelHash> kernels;  // of both plans

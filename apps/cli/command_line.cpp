@@ -21,7 +21,7 @@ constexpr uint32_t kMaxU32 = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMaxU64 = std::numeric_limits<uint64_t>::max();
 
 constexpr std::string_view kCommands =
-    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect, bench";
+    "one of run, chat, devices, plan, dump, verify, tokenize, quantize, inspect, bench, tune";
 
 // Numbers are parsed here and not by CLI11, so that every error says what is expected.
 
@@ -44,8 +44,8 @@ void add_real(App& app, const std::string& name, std::optional<float>& target, c
 }
 
 template <class T>
-void add_choice(App& app, const std::string& name, T& target,
-                const std::map<std::string, T>& choices, const std::string& description) {
+CLI::Option* add_choice(App& app, const std::string& name, T& target,
+                        const std::map<std::string, T>& choices, const std::string& description) {
   std::vector<std::string> words;
   for (const auto& [word, value] : choices) words.push_back(word);
   const auto set = [=, &target](const std::string& text) {
@@ -57,7 +57,7 @@ void add_choice(App& app, const std::string& name, T& target,
     }
     target = found->second;
   };
-  app.add_option_function<std::string>(name, set, description)->type_name(join(words, "|"));
+  return app.add_option_function<std::string>(name, set, description)->type_name(join(words, "|"));
 }
 
 void add_device_options(App& app, ModelOptions& model) {
@@ -76,8 +76,12 @@ void add_device_options(App& app, ModelOptions& model) {
                        "how steps are recorded (default: fused)");
   add_choice<std::string>(app, "--matvec", model.matvec, {{"f32", "f32"}, {"int8", "int8"}},
                           "how decode multiplies (default: what is fastest)");
-  add_choice<bool>(app, "--subgroups", model.subgroups, {{"0", false}, {"1", true}},
-                   "0: as if the adapter had none");
+  add_choice<std::optional<bool>>(app, "--subgroups", model.subgroups, {{"0", false}, {"1", true}},
+                                  "0: as if the adapter had none");
+  using handloom::Tune;
+  add_choice<Tune>(app, "--tune", model.tune, {{"auto", Tune::automatic}, {"off", Tune::off}},
+                   "auto: measure once how decode multiplies fastest; off: fixed rules")
+      ->envname("HANDLOOM_TUNE");
   app.add_option("--adapter", model.adapter, "index or part of a name; see handloom devices")
       ->type_name("A");
 }
@@ -240,6 +244,19 @@ void add_devices(App& app, DevicesCommand& devices, Command& result) {
                            "  handloom devices\n"
                            "  handloom devices --json\n");
   added.add_flag("--json", devices.json, "one JSON object instead of text");
+}
+
+void add_tune(App& app, TuneCommand& tune, Command& result) {
+  App& added =
+      add_command(app, "tune", "Measures how decode multiplies fastest on a device", tune, result,
+                  "  handloom tune\n"
+                  "  handloom tune --adapter llvmpipe\n\n"
+                  "Takes a few seconds. What is fastest is kept in the cache folder and "
+                  "used from then\non; handloom devices prints it. Other commands do the "
+                  "same for the weights of a\nmodel when a device is first used, unless "
+                  "told --tune off.\n");
+  added.add_option("--adapter", tune.adapter, "index or part of a name; see handloom devices")
+      ->type_name("A");
 }
 
 void add_plan(App& app, PlanCommand& plan, Command& result) {
@@ -445,6 +462,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   QuantizeCommand quantize;
   InspectCommand inspect;
   BenchCommand bench;
+  TuneCommand tune;
   add_run(app, run, result);
   add_chat(app, chat, result);
   add_devices(app, devices, result);
@@ -455,6 +473,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
   add_quantize(app, quantize, result);
   add_inspect(app, inspect, result);
   add_bench(app, bench, result);
+  add_tune(app, tune, result);
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11's order

@@ -23,8 +23,9 @@ struct ModelOptions {
   handloom::KvSpill kv_spill = handloom::KvSpill::none;
   uint64_t memory_budget = 0;  // bytes; 0: what the adapter has
   handloom::PlanKind plan = handloom::PlanKind::automatic;
-  std::string matvec;     // "f32" or "int8"; empty: what is fastest
-  bool subgroups = true;  // use them where the adapter has them
+  std::string matvec;             // "f32" or "int8"; empty: what is fastest
+  std::optional<bool> subgroups;  // false: as if the adapter had none
+  handloom::Tune tune = handloom::Tune::automatic;
 };
 
 /// Where the prompt comes from. At most one of text, file, messages_file and ids; none of them:
@@ -79,6 +80,10 @@ struct ChatCommand {
 
 struct DevicesCommand {
   bool json = false;
+};
+
+struct TuneCommand {
+  std::string adapter;  // empty: the best one
 };
 
 struct PlanCommand {
@@ -142,14 +147,15 @@ struct PrintText {
   std::string text;
 };
 
-using Command =
-    std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand, DumpCommand,
-                 VerifyCommand, TokenizeCommand, QuantizeCommand, InspectCommand, BenchCommand>;
+using Command = std::variant<PrintText, RunCommand, ChatCommand, DevicesCommand, PlanCommand,
+                             DumpCommand, VerifyCommand, TokenizeCommand, QuantizeCommand,
+                             InspectCommand, BenchCommand, TuneCommand>;
 
 int execute(const PrintText& command);
 int execute(const RunCommand& command);
 int execute(const ChatCommand& command);
 int execute(const DevicesCommand& command);
+int execute(const TuneCommand& command);
 int execute(const PlanCommand& command);
 int execute(const DumpCommand& command);
 int execute(const VerifyCommand& command);

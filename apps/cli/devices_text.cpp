@@ -1,6 +1,7 @@
 #include "devices_text.h"
 
 #include "print.h"
+#include "tune_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -52,7 +53,17 @@ void append_lines(std::string& text, std::string_view title, std::span<const std
   }
 }
 
-std::string adapter_text(const AdapterInfo& adapter) {
+std::vector<std::string> tuning_lines(const AdapterTuning& tuning) {
+  if (!tuning.problem.empty()) return {"no: " + tuning.problem};
+  if (tuning.forms.empty()) return {"not yet: handloom tune"};
+  std::vector<std::string> lines;
+  for (const handloom::ProductForm& form : tuning.forms) {
+    lines.push_back(form.weight + ": " + form_text(form));
+  }
+  return lines;
+}
+
+std::string adapter_text(const AdapterInfo& adapter, const AdapterTuning& tuning) {
   std::string text = fmt::format("{}  {}\n", adapter.index, adapter.name);
   std::vector<std::string> kind = {std::string(kind_name(adapter.kind)), adapter.backend};
   for (const std::string& part : {adapter.vendor, adapter.architecture, adapter.driver}) {
@@ -61,6 +72,7 @@ std::string adapter_text(const AdapterInfo& adapter) {
   append_lines(text, "kind", wrap(kind, 68));
   append_lines(text, "features", std::vector{features_text(adapter.features)});
   append_lines(text, "limits", limits_lines(adapter.limits));
+  append_lines(text, "tuned", tuning_lines(tuning));
   return text;
 }
 
@@ -80,9 +92,12 @@ std::string_view kind_name(handloom::AdapterKind kind) {
   return "unknown";
 }
 
-std::string devices_text(const handloom::AdapterChoice& choice) {
+std::string devices_text(const handloom::AdapterChoice& choice,
+                         std::span<const AdapterTuning> tuning) {
   std::string text;
-  for (const AdapterInfo& adapter : choice.adapters) text += adapter_text(adapter) + "\n";
+  for (size_t i = 0; i < choice.adapters.size(); ++i) {
+    text += adapter_text(choice.adapters[i], tuning[i]) + "\n";
+  }
   if (choice.chosen < choice.adapters.size()) {
     const AdapterInfo& chosen = choice.adapters[choice.chosen];
     text += fmt::format(
@@ -93,9 +108,11 @@ std::string devices_text(const handloom::AdapterChoice& choice) {
   return text;
 }
 
-nlohmann::ordered_json devices_json(const handloom::AdapterChoice& choice) {
+nlohmann::ordered_json devices_json(const handloom::AdapterChoice& choice,
+                                    std::span<const AdapterTuning> tuning) {
   nlohmann::ordered_json adapters = nlohmann::ordered_json::array();
-  for (const AdapterInfo& adapter : choice.adapters) {
+  for (size_t i = 0; i < choice.adapters.size(); ++i) {
+    const AdapterInfo& adapter = choice.adapters[i];
     const auto& [f16, subgroups, min_size, max_size, timestamps, matrix] = adapter.features;
     const handloom::Limits& limits = adapter.limits;
     adapters.push_back({{"index", adapter.index},
@@ -119,7 +136,8 @@ nlohmann::ordered_json devices_json(const handloom::AdapterChoice& choice) {
                           {"max_invocations", limits.max_invocations},
                           {"max_workgroup_bytes", limits.max_workgroup_bytes},
                           {"max_workgroups", limits.max_workgroups},
-                          {"memory_bytes", limits.memory_bytes}}}});
+                          {"memory_bytes", limits.memory_bytes}}},
+                        {"tuned", forms_json(tuning[i].forms)}});
   }
   nlohmann::ordered_json json = {
       {"adapters", adapters}, {"chosen", nullptr}, {"precision", nullptr}};

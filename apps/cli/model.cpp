@@ -59,6 +59,8 @@ handloom::LoadOptions load_options(const ModelOptions& options) {
   load.plan = options.plan;
   load.matvec = options.matvec;
   load.subgroups = options.subgroups;
+  load.tune = options.tune;
+  load.on_notice = [](std::string_view notice) { write_stderr(std::string(notice) + "\n"); };
   return load;
 }
 

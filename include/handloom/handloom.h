@@ -101,6 +101,13 @@ enum class KvSpill { none, host };
 ///   automatic  fused
 enum class PlanKind { automatic, plain, fused };
 
+/// Where the forms of a decode step's matrix products come from: see ProductForm.
+///   off        fixed rules; nothing is read or written
+///   automatic  what was measured on this device, which takes some seconds when it is first used
+///              and is kept in the user's cache folder. Rules, too, where matvec or subgroups are
+///              given, and in a page.
+enum class Tune { off, automatic };
+
 struct LoadProgress {
   uint64_t done_bytes = 0, total_bytes = 0;
   std::string_view stage;  // "weights", "kernels"
@@ -115,9 +122,13 @@ struct LoadOptions {
   uint64_t memory_budget = 0;  // bytes of GPU memory for everything; 0: what the adapter has
   uint32_t kv_slab = 0;        // for tests: tokens a slab, a multiple of 256; 0: chosen
   PlanKind plan = PlanKind::automatic;
-  std::string matvec;     // how decode multiplies: "f32" or "int8"; empty: what is fastest here
-  bool subgroups = true;  // false: as if the adapter had none
+  std::string matvec;  // how decode multiplies: "f32" or "int8"; empty: what is fastest here
+  std::optional<bool> subgroups;  // false: as if the adapter had none
+  Tune tune = Tune::off;
   std::function<void(const LoadProgress&)> on_progress;
+  /// Called with a sentence that a person should read, such as that the device was measured, or why
+  /// that could not be; loading goes on.
+  std::function<void(std::string_view)> on_notice;
 };
 
 /// GPU memory, by what it is for, in bytes.
@@ -138,6 +149,17 @@ struct MemoryEstimate {
   AdapterInfo adapter;
 };
 
+/// How the fused plan's decode steps multiply by weights of one type. All forms give the same
+/// product, but for the rounding of activations; which is fastest depends on the device.
+struct ProductForm {
+  std::string weight;           // "q4_0"
+  std::string act;              // of activations: "f32", or "int8" where weights have codes
+  bool subgroups = false;       // a dot product is a subgroup's work; else a workgroup's
+  uint32_t workgroup_size = 0;  // invocations
+  uint32_t n_outputs = 0;       // dot products of a workgroup
+  bool is_measured = false;     // chosen by measurement on this device, not by rule
+};
+
 struct ModelInfo {
   std::string folder;
   std::string architecture;              // "llama"
@@ -146,6 +168,7 @@ struct ModelInfo {
   Precision precision = Precision::f32;  // f16 if matrices were rounded to it, never automatic
   std::string plan;                      // of decode steps: "fused" or "plain"
   std::string matvec;  // "int8": activations of decode steps in 8 bits, for some weights; or "f32"
+  std::vector<ProductForm> products;  // by the types of the model's matrices; plain: none
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;
   uint32_t max_seq_len = 0;  // what the model was made for
@@ -301,7 +324,7 @@ class Engine {
   const ModelInfo& model() const;
   const AdapterInfo& adapter() const;
   MemoryUse memory() const;
-  double load_ms() const;
+  double load_ms() const;  // without what tuning took
   /// The sampling that generation_config.json asks for; greedy where it says nothing.
   const SamplingOptions& default_sampling() const;
 

@@ -99,12 +99,11 @@ Result<void> check_vocabulary(const std::string& folder, const Tokenizer& tokeni
 }
 
 ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Precision precision,
-                         const std::set<DType>& matrix_types, uint32_t context) {
+                         std::vector<ProductForm> products, uint32_t context) {
   const formats::Config& c = e.config;
   const model::Weights& w = e.model->weights();
-  const ops::ProjectForms& forms = e.model->decode_options().forms;
-  const bool is_int8 = std::ranges::any_of(
-      matrix_types, [&](DType weight) { return forms.of(weight).act == ops::Act::int8; });
+  const bool is_int8 =
+      std::ranges::any_of(products, [](const ProductForm& form) { return form.act == "int8"; });
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype())),
@@ -112,6 +111,7 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Preci
           .precision = precision,
           .plan = e.model->decode_options().fused ? "fused" : "plain",
           .matvec = is_int8 ? "int8" : "f32",
+          .products = std::move(products),
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,
           .ffn_dim = c.ffn_dim,
@@ -164,7 +164,7 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
   CHECK_OK(check_slab(options.kv_slab));
   TRY(gpu::Device device, gpu::open_device(options.adapter));
   Features features = device.adapter().features;
-  features.subgroups &= options.subgroups;
+  features.subgroups &= options.subgroups.value_or(true);
   device.restrict_features(features);
   auto impl = std::make_unique<Engine::Impl>(
       Engine::Impl{.device = std::move(device), .config = files.config});
@@ -181,13 +181,17 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
   e.tokenizer = std::move(tokenizer);
 
   TRY(loader.context_, choose_context(question, options.context));
-  model::DecodeOptions decode = {.fused = options.plan != PlanKind::plain};
-  TRY(decode.forms, product_forms(options, e.device));
+  const model::WeightStorage storage = weight_storage(options, adapter.features);
+  TRY(loader.products_, product_forms(options, e.device, matrix_types(model.checkpoint, storage)));
+  loader.started_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(loader.products_.tuned.seconds));
+  const model::DecodeOptions decode = {.fused = options.plan != PlanKind::plain,
+                                       .forms = loader.products_.forms};
   TRY(loader.fence_, e.device.create_tensor("fence", DType::u32, {1}, gpu::MemoryKind::other));
-  TRY(e.model, model::load_model(e.device, model.checkpoint, model.naming, e.config,
-                                 weight_storage(options, adapter.features), loader.context_,
-                                 prefill_tokens(e.config, loader.context_, adapter.limits), decode,
-                                 loader.uploads_));
+  TRY(e.model,
+      model::load_model(e.device, model.checkpoint, model.naming, e.config, storage,
+                        loader.context_, prefill_tokens(e.config, loader.context_, adapter.limits),
+                        decode, loader.uploads_));
   return loader;
 }
 
@@ -241,6 +245,17 @@ void Loader::start_readback() {
   pending_ = impl_->device.read(fence_);
 }
 
+std::vector<ProductForm> Loader::products() const {
+  std::vector<ProductForm> forms;
+  if (!impl_->model->decode_options().fused) return forms;
+  const Features& features = impl_->device.adapter().features;
+  for (const DType weight : matrix_types(files_->checkpoint, weight_storage(options_, features))) {
+    forms.push_back(
+        describe(weight, products_.forms.of(weight), products_.tuned.weights.contains(weight)));
+  }
+  return forms;
+}
+
 std::unique_ptr<Engine::Impl> Loader::finish() {
   Engine::Impl& e = *impl_;
   fence_ = {};
@@ -252,7 +267,7 @@ std::unique_ptr<Engine::Impl> Loader::finish() {
       kv_options(question, context_, bytes_left(question, e, context_), options_.kv_slab);
   e.info = describe_model(
       path_, e, stores_f16(options_.precision, adapter.features) ? Precision::f16 : Precision::f32,
-      matrix_types(files_->checkpoint, weight_storage(options_, adapter.features)), context_);
+      products(), context_);
   e.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_)
                   .count();
   return std::move(impl_);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "engine/engine_impl.h"
+#include "engine/product_forms.h"
 #include "formats/model_files.h"
 #include "model/uploads.h"
 
@@ -38,6 +39,8 @@ class Loader {
   Loader(std::string path, const LoadOptions& options, formats::ModelFiles files,
          std::unique_ptr<Engine::Impl> impl);
 
+  /// Of the fused plan's decode steps, by the types of the model's matrices.
+  std::vector<ProductForm> products() const;
   /// How long the way from a submit to its bytes is, of which steps in flight keep the GPU free.
   void start_readback();
 
@@ -47,6 +50,7 @@ class Loader {
   std::unique_ptr<formats::ModelFiles> files_;  // where its tensors stay when the Loader moves
   std::unique_ptr<Engine::Impl> impl_;
   uint32_t context_ = 0;
+  ProductForms products_;
   model::Uploads uploads_;
   uint64_t settled_bytes_ = 0;
   gpu::Tensor fence_;  // reading it back waits for all that was written before

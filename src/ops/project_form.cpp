@@ -59,8 +59,8 @@ std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Featu
   };
   add_teams(2 * kBlock, 2 * kBlock);
   add_teams(kBlock, kBlock);
-  shapes.push_back({.subgroups = false, .workgroup_size = 64, .n_outputs = kBlock});
   add_teams(kBlock / 2, kBlock);
+  shapes.push_back({.subgroups = false, .workgroup_size = 64, .n_outputs = kBlock});
 
   std::vector<ProjectForm> forms;
   for (ProjectForm form : shapes) {

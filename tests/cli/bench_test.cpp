@@ -90,7 +90,7 @@ TEST(CommandLine, BenchTakesEveryOption) {
   EXPECT_EQ(bench.compare, "old.json");
   EXPECT_EQ(bench.model.plan, handloom::PlanKind::plain);
   EXPECT_EQ(bench.model.matvec, "int8");
-  EXPECT_FALSE(bench.model.subgroups);
+  EXPECT_EQ(bench.model.subgroups, false);
   EXPECT_TRUE(bench.ablate);
   EXPECT_TRUE(bench.profile);
 }

@@ -194,11 +194,11 @@ TEST(CommandLine, UsageErrorsAreOneSentence) {
   EXPECT_EQ(
       usage_error({}),
       "no command is given, expected one of run, chat, devices, plan, dump, verify, tokenize, "
-      "quantize, inspect, bench");
+      "quantize, inspect, bench, tune");
   EXPECT_EQ(
       usage_error({"walk"}),
       "'walk' is not a command, expected one of run, chat, devices, plan, dump, verify, tokenize, "
-      "quantize, inspect, bench");
+      "quantize, inspect, bench, tune");
   EXPECT_EQ(usage_error({"run", "a", "b"}),
             "'b' is one argument too many; text of several words needs quotes");
   EXPECT_EQ(usage_error({"run", "--walk"}),

@@ -35,8 +35,33 @@ handloom::AdapterChoice example() {
   return {.adapters = {gpu, software}, .chosen = 0};
 }
 
+/// Of the same two adapters.
+std::vector<AdapterTuning> example_tuning() {
+  return {{.forms = {{.weight = "q4_0",
+                      .act = "int8",
+                      .subgroups = true,
+                      .workgroup_size = 512,
+                      .n_outputs = 16,
+                      .is_measured = true}}},
+          {}};
+}
+
+TEST(DevicesText, SaysWhatIsTuned) {
+  const std::string text = devices_text(example(), example_tuning());
+  EXPECT_NE(text.find("\n  tuned     q4_0: int8 by subgroups, 512 lanes for 16 outputs\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\n  tuned     not yet: handloom tune\n"), std::string::npos) << text;
+  const std::vector<AdapterTuning> broken(2, {.problem = "a.json: is not JSON"});
+  EXPECT_NE(devices_text(example(), broken).find("  tuned     no: a.json: is not JSON\n"),
+            std::string::npos);
+  const auto json = devices_json(example(), example_tuning());
+  EXPECT_EQ(json["adapters"][0]["tuned"][0]["workgroup_size"], 512);
+  EXPECT_TRUE(json["adapters"][1]["tuned"].empty());
+}
+
 TEST(DevicesText, DescribesEachAndSaysWhichIsUsed) {
-  const std::string text = devices_text(example());
+  const std::string text = devices_text(example(), example_tuning());
   EXPECT_TRUE(
       text.starts_with("0  A card\n  kind      discrete, Vulkan, someone, driver 1.2\n"
                        "  features  no f16, subgroups of 32 to 64, no timestamps, no "
@@ -50,7 +75,7 @@ TEST(DevicesText, DescribesEachAndSaysWhichIsUsed) {
 TEST(DevicesJson, HoldsFeaturesLimitsAndTheChoice) {
   auto choice = example();
   choice.chosen = 1;
-  const auto json = devices_json(choice);
+  const auto json = devices_json(choice, example_tuning());
   EXPECT_EQ(json["chosen"], 1);
   EXPECT_EQ(json["precision"], "f16");
   EXPECT_EQ(json["adapters"][0]["kind"], "discrete");
@@ -59,7 +84,7 @@ TEST(DevicesJson, HoldsFeaturesLimitsAndTheChoice) {
 }
 
 TEST(DevicesJson, NoAdapterIsNoChoice) {
-  const auto json = devices_json({});
+  const auto json = devices_json({}, {});
   EXPECT_TRUE(json["chosen"].is_null());
   EXPECT_TRUE(json["adapters"].empty());
 }

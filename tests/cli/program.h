@@ -48,6 +48,7 @@ class Program : public testing::Test {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
     unsetenv("HANDLOOM_STARTER");
+    setenv("HANDLOOM_TUNE", "off", 1);  // else what is chosen would depend on the hour
   }
   void TearDown() override { fs::remove_all(folder_); }
 

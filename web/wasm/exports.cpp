@@ -185,8 +185,7 @@ Result<LoadOptions> load_options(const JsonObject& call) {
   options.context = context.value_or(0);
   TRY(const auto matvec, call.find_string("matvec"));
   options.matvec = matvec.value_or("");
-  TRY(const auto subgroups, call.find_bool("subgroups"));
-  options.subgroups = subgroups.value_or(true);
+  TRY(options.subgroups, call.find_bool("subgroups"));
   return options;
 }
 
