@@ -65,7 +65,8 @@ JsonText to_json(DType weight, const ops::ProjectForm& form) {
       .put("act", name_of(form.act))
       .put("subgroups", form.subgroups)
       .put("workgroup_size", form.workgroup_size)
-      .put("n_outputs", form.n_outputs);
+      .put("n_outputs", form.n_outputs)
+      .put("wide_below", form.wide_below);
 }
 
 Result<DType> weight_of(const JsonObject& entry) {
@@ -93,6 +94,7 @@ Result<void> read_form(const JsonObject& entry, const AdapterInfo& adapter, Meas
   TRY(form.subgroups, entry.get_bool("subgroups"));
   TRY(form.workgroup_size, entry.get_u32("workgroup_size"));
   TRY(form.n_outputs, entry.get_u32("n_outputs"));
+  TRY(form.wide_below, entry.get_u32("wide_below"));
   if (!ops::is_possible(form, adapter, adapter.features, weight)) {
     return fail(ErrorCode::bad_format, "{}: the form of {} is one that '{}' cannot run",
                 entry.where(), to_string(weight), adapter.name);

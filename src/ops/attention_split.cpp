@@ -11,8 +11,16 @@ uint32_t first_seen(const Scores& scores, uint32_t n_keys) {
   return scores.window > 0 && n_keys > scores.window ? n_keys - scores.window : 0;
 }
 
-/// Query heads that a workgroup takes at once: as many as share a KV head, up to four.
-uint32_t heads_per_pass(uint32_t q_per_kv) { return q_per_kv >= 3 ? 4 : q_per_kv; }
+/// Query heads that a workgroup takes at once: as many as share a KV head, up to four. While a GPU
+/// would have few workgroups, fewer heads: a span that several ask for comes from its cache.
+uint32_t heads_per_pass(const gpu::Encoder& enc, const Heads& heads, uint32_t n_spans) {
+  constexpr uint32_t kEnoughWorkgroups = 256;
+  const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
+  uint32_t n = q_per_kv >= 3 ? 4 : q_per_kv;
+  if (enc.device().adapter().kind == AdapterKind::software) return n;
+  while (n > 1 && heads.n_kv_heads * ceil_div(q_per_kv, n) * n_spans < kEnoughWorkgroups) n /= 2;
+  return n;
+}
 
 /// Four lanes share a key on a GPU; a software adapter has no lanes to share.
 uint32_t workgroup_for(const gpu::Encoder& enc) {
@@ -49,7 +57,8 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
   }
 
   const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
-  const uint32_t per_pass = heads_per_pass(q_per_kv);
+  const uint32_t n_spans = ceil_div(end - first, kSpan);
+  const uint32_t per_pass = heads_per_pass(enc, heads, n_spans);
   const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
   const uint32_t seen_to = std::min(n_keys, end);
   const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
@@ -67,8 +76,7 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
                                                                     workgroup_for(enc), per_pass)},
       .constants = {{"workgroup_size", static_cast<double>(workgroup_for(enc))},
                     {"heads_per_pass", static_cast<double>(per_pass)}},
-      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), ceil_div(end - first, kSpan),
-                     1},
+      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans, 1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
   });
 }

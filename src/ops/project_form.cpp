@@ -55,7 +55,10 @@ std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Featu
   std::vector<ProjectForm> shapes = {rule};
   const auto add_teams = [&](uint32_t n_teams, uint32_t n_outputs) {
     const uint32_t size = n_teams * std::max(1u, features.min_subgroup_size);
-    shapes.push_back({.subgroups = true, .workgroup_size = size, .n_outputs = n_outputs});
+    shapes.push_back({.subgroups = true,
+                      .workgroup_size = size,
+                      .n_outputs = n_outputs,
+                      .wide_below = rule.wide_below});
   };
   add_teams(2 * kBlock, 2 * kBlock);
   add_teams(kBlock, kBlock);

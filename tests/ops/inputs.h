@@ -39,6 +39,18 @@ inline ops::ProjectForm by_rule(const gpu::Encoder& enc) {
   return ops::form_by_rule(device().adapter(), enc.features(), DType::f32);
 }
 
+/// All forms that the device may take for a type of weight, each with two subgroups an output, too.
+inline std::vector<ops::ProjectForm> all_forms(DType weight) {
+  const AdapterInfo& adapter = device().adapter();
+  std::vector<ops::ProjectForm> forms = ops::candidate_forms(adapter, adapter.features, weight);
+  for (size_t i = 0, n = forms.size(); i < n; ++i) {
+    if (!forms[i].subgroups) continue;
+    forms.push_back(forms[i]);
+    forms.back().wide_below = UINT32_MAX;
+  }
+  return forms;
+}
+
 /// What a matrix makes of an input, and what bounds its error.
 struct Product {
   Host want, magnitude;

@@ -184,8 +184,7 @@ TEST(ProjectQkv, CanTakeWholeHeadsAlone) {
 
 TEST(ProjectQkv, MatchesTheReferenceInEveryForm) {
   const AdapterInfo& adapter = device().adapter();
-  for (const ops::ProjectForm& form :
-       ops::candidate_forms(adapter, adapter.features, DType::q4_0)) {
+  for (const ops::ProjectForm& form : all_forms(DType::q4_0)) {
     const bool is_int8 = form.act == ops::Act::int8;
     check_qkv({.type = {DType::q4_0},
                .format = is_int8 ? ops::InputFormat::int8_for_nibbles : ops::InputFormat::f32,

@@ -233,7 +233,7 @@ TEST(Project, MatchesTheReferenceInEveryForm) {
     const QuantisedType type{dtype};
     const uint32_t in_dim = 3 * row_multiple(type);
     size_t n_forms = 0;
-    for (const ops::ProjectForm& form : ops::candidate_forms(adapter, adapter.features, dtype)) {
+    for (const ops::ProjectForm& form : all_forms(dtype)) {
       for (const ops::InputFormat format : formats_for(type)) {
         if ((form.act == ops::Act::int8) != (format != ops::InputFormat::f32)) continue;
         check_project(adapter.features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
@@ -243,7 +243,7 @@ TEST(Project, MatchesTheReferenceInEveryForm) {
         ++n_forms;
       }
     }
-    EXPECT_EQ(n_forms, ops::candidate_forms(adapter, adapter.features, dtype).size());
+    EXPECT_EQ(n_forms, all_forms(dtype).size());
   }
 }
 
