@@ -7,10 +7,10 @@
 //   3        y       f32          [y_dim]            write  columns first_output..
 //   4        params  Params                          uniform
 //
-//   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): each team computes one output after the
-//              other; a team is a subgroup, or the workgroup without subgroups
-//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, at least
-//              outputs_per_workgroup
+//   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): each team computes rows_at_once outputs,
+//              then the next; a team is a subgroup, or the workgroup without subgroups
+//   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, out_dim and
+//              outputs_per_workgroup multiples of rows_at_once
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
 //              reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
@@ -21,10 +21,9 @@
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
-// uses: lib/dot_{act}.wgsl
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
-// uses: lib/team_{reduce}.wgsl
+// uses: lib/team_rows.wgsl
 
 struct Params {
   out_dim: u32,       // rows of this part of the weight
@@ -48,6 +47,7 @@ struct Params {
 
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
+override rows_at_once: u32 = 1;  // of a team: 1 or 4
 
 var<workgroup> sums: array<f32, outputs_per_workgroup>;
 
@@ -59,23 +59,25 @@ fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < params.rounds; round++) {
-    let mine = round * team.count + team.index;
+    let mine = rows_at_once * (round * team.count + team.index);
     let output = first_output + mine;
-    var sum = 0.0;
+    var dots = vec4f();
     if (mine < outputs_per_workgroup && output < params.out_dim) {
-      sum = row_dot(output, team.lane, team.size);
+      dots = row_dots(output + vec4u(0, 1, 2, 3), team);
     }
-    let total = team_sum(sum, lane);
+    let totals = team_sums(dots, lane);
     if (team.lane == 0 && mine < outputs_per_workgroup) {
-      sums[mine] = total;
+      for (var r = 0u; r < rows_at_once; r++) {
+        sums[mine + r] = totals[r];
+      }
     }
   }
   let scale = input_scale(squares, lane);
   workgroupBarrier();
 
-  if (lane < outputs_per_workgroup && first_output + lane < params.out_dim) {
-    let n = params.first_output + first_output + lane;
+  for (var i = lane; i < min(outputs_per_workgroup, params.out_dim - first_output); i += workgroup_size) {
+    let n = params.first_output + first_output + i;
     let offset = select(0.0, bias[select(0, n, params.has_bias == 1)], params.has_bias == 1);
-    y[n] = scale * sums[lane] + offset;
+    y[n] = scale * sums[i] + offset;
   }
 }

@@ -6,10 +6,10 @@
 //   2        next    u32          [dim]                write    as lib/store_input.wgsl leaves it
 //   3        params  Params                            uniform
 //
-//   dispatch   (ceil(dim / outputs_per_workgroup), 1, 1): each team computes one output after the
-//              other; a team is a subgroup, or the workgroup without subgroups
+//   dispatch   (ceil(dim / outputs_per_workgroup), 1, 1): each team computes rows_at_once / 2 outputs,
+//              then the next; a team is a subgroup, or the workgroup without subgroups
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), dim and outputs_per_workgroup multiples of 8,
-//              workgroup_size a power of two
+//              workgroup_size a power of two, at least outputs_per_workgroup / 8
 //   numerics   f32 sums; act int8: whole numbers within eight values; checked against
 //              reference/matmul.cpp, reference/swiglu.cpp, reference/geglu.cpp and
 //              reference/input.cpp
@@ -22,12 +22,11 @@
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
-// uses: lib/dot_{act}.wgsl
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/store_input.wgsl
 // uses: lib/gelu.wgsl
-// uses: lib/team_{reduce}.wgsl
+// uses: lib/team_rows.wgsl
 
 struct Params {
   next_dim: u32,     // dim
@@ -50,6 +49,7 @@ struct Params {
 
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
+override rows_at_once: u32 = 2;  // of a team, half of them gates: 2 or 4
 
 var<workgroup> gates: array<f32, outputs_per_workgroup>;
 var<workgroup> ups: array<f32, outputs_per_workgroup>;
@@ -72,16 +72,19 @@ fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < params.rounds; round++) {
-    let mine = round * team.count + team.index;
+    let mine = rows_at_once / 2 * (round * team.count + team.index);
     let output = first_output + mine;
-    var sums = vec2f();
+    var dots = vec4f();
     if (mine < outputs_per_workgroup && output < params.next_dim) {
-      sums = row_dot2(vec2u(output, params.next_dim + output), team.lane, team.size);
+      let rows = vec2u(output, params.next_dim + output);
+      dots = row_dots(vec4u(rows, rows + 1), team);
     }
-    let total = team_sum2(sums, lane);
+    let totals = team_sums(dots, lane);
     if (team.lane == 0 && mine < outputs_per_workgroup) {
-      gates[mine] = total.x;
-      ups[mine] = total.y;
+      for (var r = 0u; r < rows_at_once / 2; r++) {
+        gates[mine + r] = totals[2 * r];
+        ups[mine + r] = totals[2 * r + 1];
+      }
     }
   }
   let scale = input_scale(squares, lane);

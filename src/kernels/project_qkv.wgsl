@@ -28,11 +28,10 @@
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
-// uses: lib/dot_{act}.wgsl
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/packed2_{page}.wgsl
-// uses: lib/team_{reduce}.wgsl
+// uses: lib/team_rows.wgsl
 
 struct Params {
   in_dim4: u32,      // in_dim / 4
@@ -62,6 +61,7 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 override workgroup_size: u32 = 64;
+override rows_at_once: u32 = 2;  // of a team, in pairs: 2 or 4
 
 const n_pairs = 8u;     // of a workgroup
 const page_size = 16u;  // tokens
@@ -103,15 +103,17 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   let team = team_of(lane);
   // Every team runs the same number of rounds, so that a team may hold a barrier.
   for (var round = 0u; round < params.rounds; round++) {
-    let mine = round * team.count + team.index;
-    var sums = vec2f();
+    let mine = rows_at_once / 2 * (round * team.count + team.index);
+    var dots = vec4f();
     if (mine < n_pairs) {
-      let rows = head_here * params.head_dim + dims_of(first_pair + mine);
-      sums = row_dot2(rows, team.lane, team.size);
+      let rows = vec4u(dims_of(first_pair + mine), dims_of(first_pair + mine + 1));
+      dots = row_dots(head_here * params.head_dim + rows, team);
     }
-    let total = team_sum2(sums, lane);
+    let totals = team_sums(dots, lane);
     if (team.lane == 0 && mine < n_pairs) {
-      products[mine] = total;
+      for (var r = 0u; r < rows_at_once / 2; r++) {
+        products[mine + r] = vec2f(totals[2 * r], totals[2 * r + 1]);
+      }
     }
   }
   let scale = input_scale(squares, lane);

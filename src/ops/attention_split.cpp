@@ -3,6 +3,7 @@
 #include "ops/check.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace handloom::ops {
 namespace {
@@ -11,20 +12,27 @@ uint32_t first_seen(const Scores& scores, uint32_t n_keys) {
   return scores.window > 0 && n_keys > scores.window ? n_keys - scores.window : 0;
 }
 
+bool is_software(const gpu::Encoder& enc) {
+  return enc.device().adapter().kind == AdapterKind::software;
+}
+
 /// Query heads that a workgroup takes at once: as many as share a KV head, up to four. While a GPU
 /// would have few workgroups, fewer heads: a span that several ask for comes from its cache.
 uint32_t heads_per_pass(const gpu::Encoder& enc, const Heads& heads, uint32_t n_spans) {
   constexpr uint32_t kEnoughWorkgroups = 256;
   const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
   uint32_t n = q_per_kv >= 3 ? 4 : q_per_kv;
-  if (enc.device().adapter().kind == AdapterKind::software) return n;
+  if (is_software(enc)) return n;
   while (n > 1 && heads.n_kv_heads * ceil_div(q_per_kv, n) * n_spans < kEnoughWorkgroups) n /= 2;
   return n;
 }
 
 /// Four lanes share a key on a GPU; a software adapter has no lanes to share.
-uint32_t workgroup_for(const gpu::Encoder& enc) {
-  return enc.device().adapter().kind == AdapterKind::software ? 64 : 256;
+uint32_t split_workgroup(const gpu::Encoder& enc) { return is_software(enc) ? 64 : 256; }
+
+/// A lane for each four values of a head, and on a GPU many more, which share the spans.
+uint32_t combine_workgroup(const gpu::Encoder& enc, const Heads& heads) {
+  return is_software(enc) ? std::max(8u, std::bit_ceil(heads.head_dim / 4)) : 256;
 }
 
 }  // namespace
@@ -65,16 +73,17 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
   enc.dispatch({
       .kernel = kernels::attention_split(kv_variant(kv), reduce_variant(enc)),
       .bindings = {qkv, positions, page_table, kv, spans.softmax, spans.values},
-      .params = kernels::AttentionSplitParams{.n_heads = heads.n_heads,
-                                              .n_kv_heads = heads.n_kv_heads,
-                                              .head_dim4 = heads.head_dim / 4,
-                                              .scale = scores.scale,
-                                              .window = scores.window,
-                                              .softcap = scores.softcap,
-                                              .first = first,
-                                              .rounds = team_rounds(enc, reduce_variant(enc),
-                                                                    workgroup_for(enc), per_pass)},
-      .constants = {{"workgroup_size", static_cast<double>(workgroup_for(enc))},
+      .params =
+          kernels::AttentionSplitParams{
+              .n_heads = heads.n_heads,
+              .n_kv_heads = heads.n_kv_heads,
+              .head_dim4 = heads.head_dim / 4,
+              .scale = scores.scale,
+              .window = scores.window,
+              .softcap = scores.softcap,
+              .first = first,
+              .rounds = team_rounds(enc, reduce_variant(enc), split_workgroup(enc), per_pass)},
+      .constants = {{"workgroup_size", static_cast<double>(split_workgroup(enc))},
                     {"heads_per_pass", static_cast<double>(per_pass)}},
       .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans, 1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
@@ -95,6 +104,7 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
                                                 .window = scores.window,
                                                 .next_dim = dim,
                                                 .next_format = static_cast<uint32_t>(next.format)},
+      .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))}},
       .workgroups = {heads.n_heads, 1, 1},
       .bytes = spans_bytes(heads, scores, n_keys) + 4 * dim,
   });

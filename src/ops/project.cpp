@@ -148,7 +148,7 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
   }
 
   const Matrix::Part& part = weight.parts[0];
-  const Cut cut = cut_for(enc, input.form, next.dim);
+  const Cut cut = cut_for(enc, input.form, next.dim, 2);
   enc.dispatch({
       .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),
                                        reduce_variant(input.form)),

@@ -5,8 +5,9 @@
 namespace handloom::ops {
 namespace {
 
+/// `unit`: rows of an output.
 Cut cut_of(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
-           uint32_t most_outputs) {
+           uint32_t most_outputs, uint32_t unit) {
   const AdapterInfo& adapter = enc.device().adapter();
   Cut cut = {.workgroup_size = form.workgroup_size,
              .n_outputs = std::min(form.n_outputs, most_outputs)};
@@ -23,8 +24,12 @@ Cut cut_of(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
     if (is_wide || needed < cut.workgroup_size) cut.workgroup_size = needed;
     cut.constants.push_back({"subgroups_per_team", static_cast<double>(subgroups_per_team)});
   }
-  cut.rounds =
-      team_rounds(enc, reduce_variant(form), cut.workgroup_size, cut.n_outputs, subgroups_per_team);
+  const bool takes_four =
+      form.rows_at_once == 4 && subgroups_per_team == 1 && unit * n_outputs % 4 == 0;
+  const uint32_t rows_at_once = takes_four ? 4 : unit;
+  cut.rounds = team_rounds(enc, reduce_variant(form), cut.workgroup_size,
+                           unit * cut.n_outputs / rows_at_once, subgroups_per_team);
+  cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
   return cut;
 }
@@ -35,14 +40,15 @@ kernels::Reduce reduce_variant(const ProjectForm& form) {
   return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
 }
 
-Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs) {
-  Cut cut = cut_of(enc, form, n_outputs, form.n_outputs);
+Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
+            uint32_t rows_per_output) {
+  Cut cut = cut_of(enc, form, n_outputs, form.n_outputs, rows_per_output);
   cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
   return cut;
 }
 
 Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs) {
-  return cut_of(enc, form, n_pairs, kBlock);
+  return cut_of(enc, form, n_pairs, kBlock, 2);
 }
 
 kernels::Act act_variant(InputFormat format) {

@@ -25,8 +25,9 @@ struct Cut {
 };
 
 /// For a part of a weight with `n_outputs` outputs, of which the form says how many a workgroup
-/// takes.
-Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs);
+/// takes, each of one row or two.
+Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
+            uint32_t rows_per_output = 1);
 /// For a kernel whose workgroups take eight pairs of outputs.
 Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs);
 

@@ -23,10 +23,14 @@ bool takes_int8(DType weight) {
 }
 
 ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, DType weight) {
-  // A workgroup costs a software adapter more than it brings, so there are fewer; and it has no
-  // instruction for products of bytes.
+  // A software adapter works on a workgroup vector by vector and comes back to each after a
+  // barrier, so one is enough; its loads cost more than what is done with them, so rows share those
+  // of the input; and it has no instruction for products of bytes.
   if (adapter.kind == AdapterKind::software) {
-    return {.subgroups = features.subgroups, .workgroup_size = 64, .n_outputs = 2 * kBlock};
+    return {.subgroups = features.subgroups,
+            .workgroup_size = std::max(kBlock, features.min_subgroup_size),
+            .n_outputs = 2 * kBlock,
+            .rows_at_once = 4};
   }
   const Act act = takes_int8(weight) ? Act::int8 : Act::f32;
   if (!features.subgroups) return {.act = act, .workgroup_size = 64, .n_outputs = kBlock};
@@ -45,7 +49,9 @@ bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Feat
                  DType weight) {
   return (form.act != Act::int8 || takes_int8(weight)) && (!form.subgroups || features.subgroups) &&
          form.n_outputs > 0 && form.n_outputs % kBlock == 0 &&
-         std::has_single_bit(form.workgroup_size) && form.workgroup_size >= form.n_outputs &&
+         (form.rows_at_once == 1 || form.rows_at_once == 4) &&
+         std::has_single_bit(form.workgroup_size) && form.workgroup_size >= kBlock &&
+         kBlock * form.workgroup_size >= form.n_outputs &&
          form.workgroup_size <= adapter.limits.max_invocations;
 }
 

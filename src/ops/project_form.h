@@ -24,6 +24,9 @@ struct ProjectForm {
   /// Outputs, or pairs of them, below which two subgroups share one: else there are too few to keep
   /// a GPU's memory busy. 0: never.
   uint32_t wide_below = 0;
+  /// Rows that a team multiplies at once, so that they share what is read of the input: 1 or 4. One
+  /// in a team of two subgroups, and of a part whose rows are no multiple of four.
+  uint32_t rows_at_once = 1;
 
   bool operator==(const ProjectForm&) const = default;
 };

@@ -170,6 +170,7 @@ TEST_F(Tuning, ABrokenFileIsSaidAndMeasuredAnew) {
       {"\"workgroup_size\":512", "\"workgroup_size\":4294967296"},
       {"\"n_outputs\":16", "\"n_outputs\":0"},
       {"\"n_outputs\":16", "\"n_outputs\":-8"},
+      {"\"rows_at_once\":1", "\"rows_at_once\":3"},
       {good.substr(good.size() / 2), ""},
       {good, ""},
       {good, "null"},

@@ -30,10 +30,16 @@ TEST(ProjectForm, ByRuleHasATeamForEachOutput) {
   EXPECT_EQ(rule(gpu_of(32), DType::f16).act, ops::Act::f32);
 }
 
-TEST(ProjectForm, ByRuleASoftwareAdapterHasFewWorkgroups) {
+TEST(ProjectForm, ByRuleASoftwareAdapterHasOneVectorAWorkgroup) {
   AdapterInfo software = gpu_of(8);
   software.kind = AdapterKind::software;
-  EXPECT_EQ(rule(software), (ops::ProjectForm{ops::Act::f32, true, 64, 16}));
+  EXPECT_EQ(rule(software), (ops::ProjectForm{ops::Act::f32, true, 8, 16, 0, 4}));
+  software = gpu_of(4);
+  software.kind = AdapterKind::software;
+  EXPECT_EQ(rule(software), (ops::ProjectForm{ops::Act::f32, true, 8, 16, 0, 4}));
+  software = gpu_of(0);
+  software.kind = AdapterKind::software;
+  EXPECT_EQ(rule(software), (ops::ProjectForm{ops::Act::f32, false, 8, 16, 0, 4}));
 }
 
 TEST(ProjectForm, CandidatesArePossibleAndBeginWithTheRule) {

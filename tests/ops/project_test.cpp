@@ -291,7 +291,9 @@ TEST(Project, RefusesAFormThatTheDeviceCannotRun) {
       "project: weight 'blk.0.attn_q' is to be read in a form that the device cannot run";
   EXPECT_EQ(message({.workgroup_size = 1u << 20}), sentence);
   EXPECT_EQ(message({.workgroup_size = 48}), sentence);
-  EXPECT_EQ(message({.workgroup_size = 8, .n_outputs = 16}), sentence);
+  EXPECT_EQ(message({.workgroup_size = 4}), sentence);
+  EXPECT_EQ(message({.workgroup_size = 8, .n_outputs = 128}), sentence);
+  EXPECT_EQ(message({.rows_at_once = 3}), sentence);
   EXPECT_EQ(message({.n_outputs = 12}), sentence);
   EXPECT_EQ(message({.act = ops::Act::int8}), sentence);  // weights of f32 have no codes
 }

@@ -35,3 +35,15 @@ fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
   }
   return sums;
 }
+
+// The same for four.
+fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
+  var sums = vec4f();
+  for (var k = first; k < params.in_dim4 / 2; k += stride) {
+    let x0 = input4(2 * k);
+    let x1 = input4(2 * k + 1);
+    sums += vec4f(dot8(rows.x, k, x0, x1), dot8(rows.y, k, x0, x1), dot8(rows.z, k, x0, x1),
+                  dot8(rows.w, k, x0, x1));
+  }
+  return sums;
+}

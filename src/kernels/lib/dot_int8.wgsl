@@ -39,3 +39,13 @@ fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
   }
   return sums;
 }
+
+// The same for four.
+fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
+  var sums = vec4f();
+  for (var c = first; c < n_chunks(); c += stride) {
+    let x = chunk_at(c);
+    sums += vec4f(dot32(rows.x, c, x), dot32(rows.y, c, x), dot32(rows.z, c, x), dot32(rows.w, c, x));
+  }
+  return sums;
+}

@@ -45,7 +45,11 @@ fn team_sum(value: f32, lane: u32) -> f32 {
   return team_sum2(vec2f(value, 0), lane).x;
 }
 
-// Of one subgroup alone.
+// Of one subgroup alone, like team_max.
+fn team_sum4(values: vec4f, lane: u32) -> vec4f {
+  return subgroupAdd(values);
+}
+
 fn team_max(value: f32, lane: u32) -> f32 {
   return subgroupMax(value);
 }

@@ -21,6 +21,10 @@ fn team_sum(value: f32, lane: u32) -> f32 {
   return workgroup_sum(value, lane);
 }
 
+fn team_sum4(values: vec4f, lane: u32) -> vec4f {
+  return workgroup_sum4(values, lane);
+}
+
 fn team_max(value: f32, lane: u32) -> f32 {
   return workgroup_max(value, lane);
 }
