@@ -30,7 +30,7 @@ std::vector<Reloaded> reloads(const ModelOptions& base, const BenchReport& repor
   if (std::ranges::any_of(report.model.products, &handloom::ProductForm::is_measured)) {
     add("tune off", "", [](ModelOptions& m) { m.tune = handloom::Tune::off; });
   }
-  for (const char* matvec : {"f32", "int8"}) {
+  for (const char* matvec : {"f32", "f16", "int8"}) {
     if (report.model.matvec == matvec) continue;
     add(std::string("matvec ") + matvec, "", [&](ModelOptions& m) { m.matvec = matvec; });
   }

@@ -74,7 +74,8 @@ void add_device_options(App& app, ModelOptions& model) {
   add_choice<PlanKind>(app, "--plan", model.plan,
                        {{"plain", PlanKind::plain}, {"fused", PlanKind::fused}},
                        "how steps are recorded (default: fused)");
-  add_choice<std::string>(app, "--matvec", model.matvec, {{"f32", "f32"}, {"int8", "int8"}},
+  add_choice<std::string>(app, "--matvec", model.matvec,
+                          {{"f32", "f32"}, {"f16", "f16"}, {"int8", "int8"}},
                           "how decode multiplies (default: what is fastest)");
   add_choice<std::optional<bool>>(app, "--subgroups", model.subgroups, {{"0", false}, {"1", true}},
                                   "0: as if the adapter had none");

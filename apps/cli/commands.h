@@ -23,7 +23,7 @@ struct ModelOptions {
   handloom::KvSpill kv_spill = handloom::KvSpill::none;
   uint64_t memory_budget = 0;  // bytes; 0: what the adapter has
   handloom::PlanKind plan = handloom::PlanKind::automatic;
-  std::string matvec;             // "f32" or "int8"; empty: what is fastest
+  std::string matvec;             // "f32", "f16" or "int8"; empty: what is fastest
   std::optional<bool> subgroups;  // false: as if the adapter had none
   handloom::Tune tune = handloom::Tune::automatic;
 };

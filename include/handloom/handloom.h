@@ -122,7 +122,7 @@ struct LoadOptions {
   uint64_t memory_budget = 0;  // bytes of GPU memory for everything; 0: what the adapter has
   uint32_t kv_slab = 0;        // for tests: tokens a slab, a multiple of 256; 0: chosen
   PlanKind plan = PlanKind::automatic;
-  std::string matvec;  // how decode multiplies: "f32" or "int8"; empty: what is fastest here
+  std::string matvec;  // how decode multiplies: "f32", "f16" or "int8"; empty: what is fastest here
   std::optional<bool> subgroups;  // false: as if the adapter had none
   Tune tune = Tune::off;
   std::function<void(const LoadProgress&)> on_progress;
@@ -167,7 +167,7 @@ struct ModelInfo {
   std::string kv_dtype;                  // "f32", "f16" or "int8"
   Precision precision = Precision::f32;  // f16 if matrices were rounded to it, never automatic
   std::string plan;                      // of decode steps: "fused" or "plain"
-  std::string matvec;  // "int8": activations of decode steps in 8 bits, for some weights; or "f32"
+  std::string matvec;  // "int8", "f16": activations of decode steps, for some weights; or "f32"
   std::vector<ProductForm> products;  // by the types of the model's matrices; plain: none
   uint32_t n_layers = 0, model_dim = 0, ffn_dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   uint32_t vocab_size = 0;

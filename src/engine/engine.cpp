@@ -102,15 +102,18 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Preci
                          std::vector<ProductForm> products, uint32_t context) {
   const formats::Config& c = e.config;
   const model::Weights& w = e.model->weights();
-  const bool is_int8 =
-      std::ranges::any_of(products, [](const ProductForm& form) { return form.act == "int8"; });
+  std::string matvec = "f32";
+  for (const char* act : {"f16", "int8"}) {
+    const auto has_it = [act](const ProductForm& form) { return form.act == act; };
+    if (std::ranges::any_of(products, has_it)) matvec = act;
+  }
   return {.folder = folder,
           .architecture = c.architecture,
           .weight_dtype = std::string(to_string(w.output.dtype())),
           .kv_dtype = kv_name(e.kv_shape.dtype),
           .precision = precision,
           .plan = e.model->decode_options().fused ? "fused" : "plain",
-          .matvec = is_int8 ? "int8" : "f32",
+          .matvec = std::move(matvec),
           .products = std::move(products),
           .n_layers = c.n_layers,
           .model_dim = c.model_dim,

@@ -1,5 +1,7 @@
 #include "engine/product_forms.h"
 
+#include <algorithm>
+
 namespace handloom::engine {
 
 std::set<DType> matrix_types(const formats::Checkpoint& checkpoint, model::WeightStorage storage) {
@@ -15,16 +17,21 @@ std::set<DType> matrix_types(const formats::Checkpoint& checkpoint, model::Weigh
 Result<ProductForms> product_forms(const LoadOptions& options, const gpu::Device& device,
                                    const std::set<DType>& weights) {
   const std::string& matvec = options.matvec;
-  if (!matvec.empty() && matvec != "f32" && matvec != "int8") {
-    return fail(ErrorCode::invalid_argument, "engine: matvec is '{}', expected f32 or int8",
+  const auto asked = std::ranges::find(ops::kActs, matvec, [](ops::Act a) { return to_string(a); });
+  if (!matvec.empty() && asked == std::end(ops::kActs)) {
+    return fail(ErrorCode::invalid_argument, "engine: matvec is '{}', expected f32, f16 or int8",
                 matvec);
+  }
+  if (!matvec.empty() && *asked == ops::Act::f16 && !device.features().f16) {
+    return fail(ErrorCode::unsupported,
+                "engine: matvec f16 needs shader-f16, which '{}' lacks; use f32 or int8",
+                device.adapter().name);
   }
   ProductForms chosen;
   for (const DType weight : kDTypes) {
     ops::ProjectForm form = ops::form_by_rule(device.adapter(), device.features(), weight);
     if (!matvec.empty()) {
-      const bool is_int8 = matvec == "int8" && ops::takes_int8(weight);
-      form.act = is_int8 ? ops::Act::int8 : ops::Act::f32;
+      form.act = ops::takes(weight, *asked) ? *asked : ops::Act::f32;
     }
     chosen.forms.set(weight, form);
   }
@@ -37,7 +44,7 @@ Result<ProductForms> product_forms(const LoadOptions& options, const gpu::Device
 
 ProductForm describe(DType weight, const ops::ProjectForm& form, bool is_measured) {
   return {.weight = std::string(to_string(weight)),
-          .act = form.act == ops::Act::int8 ? "int8" : "f32",
+          .act = std::string(to_string(form.act)),
           .subgroups = form.subgroups,
           .workgroup_size = form.workgroup_size,
           .n_outputs = form.n_outputs,

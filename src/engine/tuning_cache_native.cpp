@@ -57,12 +57,10 @@ std::optional<std::string> absolute(const char* variable) {
   return value;
 }
 
-std::string_view name_of(ops::Act act) { return act == ops::Act::int8 ? "int8" : "f32"; }
-
 JsonText to_json(DType weight, const ops::ProjectForm& form) {
   return JsonText()
       .put("weight", to_string(weight))
-      .put("act", name_of(form.act))
+      .put("act", to_string(form.act))
       .put("subgroups", form.subgroups)
       .put("workgroup_size", form.workgroup_size)
       .put("n_outputs", form.n_outputs)
@@ -81,10 +79,10 @@ Result<DType> weight_of(const JsonObject& entry) {
 
 Result<ops::Act> act_of(const JsonObject& entry) {
   TRY(const std::string name, entry.get_string("act"));
-  for (const ops::Act act : {ops::Act::f32, ops::Act::int8}) {
-    if (name_of(act) == name) return act;
+  for (const ops::Act act : ops::kActs) {
+    if (to_string(act) == name) return act;
   }
-  return fail(ErrorCode::bad_format, "{}: 'act' is '{}', expected f32 or int8", entry.where(),
+  return fail(ErrorCode::bad_format, "{}: 'act' is '{}', expected f32, f16 or int8", entry.where(),
               name);
 }
 

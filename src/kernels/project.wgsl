@@ -11,16 +11,17 @@
 //              then the next; a team is a subgroup, or the workgroup without subgroups
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), workgroup_size a power of two, out_dim and
 //              outputs_per_workgroup multiples of rows_at_once
-//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp and reference/input.cpp
+//   numerics   f32 sums; act int8: whole numbers within eight values; act f16: f16 sums of eight;
+//              checked against reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
 // scale is that of the input's RMSNorm, 1 without one (lib/input_scale.wgsl).
 //
-// variants: act = f32 | int8
+// variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/team_rows.wgsl

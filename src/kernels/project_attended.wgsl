@@ -15,15 +15,16 @@
 //              itself, as attention_combine.wgsl does; then teams as in project_residual.wgsl
 //   requires   head_dim % 8 == 0 (act int8: n_heads * head_dim % 32 == 0), input_blocks = n_heads *
 //              head_dim / 8, else as project_residual.wgsl
-//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/attention.cpp and reference/matmul.cpp
+//   numerics   f32 sums; act int8: whole numbers within eight values; act f16: f16 sums of eight;
+//              checked against reference/attention.cpp and reference/matmul.cpp
 //   cost       each workgroup reads what attention_split.wgsl left: less than a dispatch while there are
 //              few spans
 //
-// variants: act = f32 | int8
+// variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/attended_{act}.wgsl
 // uses: lib/quantised8.wgsl
 // uses: lib/add_to_x.wgsl

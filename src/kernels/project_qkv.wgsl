@@ -24,10 +24,11 @@
 // position.
 //
 // variants: page = f32 | f16
-// variants: act = f32 | int8
+// variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
 // uses: lib/packed2_{page}.wgsl

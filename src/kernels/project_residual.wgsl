@@ -12,14 +12,15 @@
 //              then the next; a team is a subgroup, or the workgroup without subgroups
 //   requires   in_dim % 8 == 0 (act int8: % 32 == 0), out_dim, first_output and outputs_per_workgroup
 //              multiples of 8, workgroup_size a power of two, at least outputs_per_workgroup / 8
-//   numerics   f32 sums; act int8: whole numbers within eight values; checked against
-//              reference/matmul.cpp and reference/input.cpp
+//   numerics   f32 sums; act int8: whole numbers within eight values; act f16: f16 sums of eight;
+//              checked against reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
-// variants: act = f32 | int8
+// variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
 // variants: reduce = tree | subgroup
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
+// only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
 // uses: lib/add_to_x.wgsl
 // uses: lib/team_rows.wgsl

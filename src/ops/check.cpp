@@ -49,8 +49,7 @@ bool check_next(gpu::Encoder& enc, std::string_view op, const Input& next, uint3
     enc.fail(fmt::format("{}: the next input has {} values, expected {}", op, next.dim, dim));
     return false;
   }
-  return check_multiple(enc, op, "the next input's dim", dim,
-                        next.format == InputFormat::f32 ? 8 : 32);
+  return check_multiple(enc, op, "the next input's dim", dim, multiple_of(next.format));
 }
 
 bool check_kv_shape(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& kv,

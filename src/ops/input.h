@@ -15,6 +15,8 @@ enum class InputFormat : uint32_t {
   f32 = 0,
   int8_for_nibbles = 1,  // 8 bits and a scale for eight values, for weights with 4-bit codes
   int8_for_bytes = 2,    // the same, for weights with codes of a byte
+  f16_for_nibbles = 3,   // 16 bits and a scale for eight values, for weights with 4-bit codes
+  f16_in_order = 4,      // the same, for f16 weights
 };
 
 struct Input {
@@ -28,8 +30,14 @@ struct Input {
 /// Words that an input of `dim` values takes in any format, its sums of squares included.
 constexpr uint32_t input_words(uint32_t dim) { return dim + (dim + 7) / 8 + 4; }
 
-/// The format with 8 bits that a matrix can read, or f32 if none.
-InputFormat int8_format_for(const Matrix& weight);
+/// The format of such activations that a matrix can read, or f32 if none.
+InputFormat format_for(const Matrix& weight, Act act);
+/// What the activations of a format are.
+Act act_of(InputFormat format);
+/// Of what the values of a format are a multiple.
+uint32_t multiple_of(InputFormat format);
+/// Bytes of `dim` values in a format.
+uint64_t bytes_of(InputFormat format, uint32_t dim);
 
 /// An input of the matrix in `words`, which whoever writes it will fill: in the form's activations
 /// where all of the matrix can read them, else in f32.

@@ -15,11 +15,6 @@ constexpr uint32_t kFewValues = 16384;
 /// Of 16 KiB of workgroup memory, beside what the teams need.
 constexpr uint32_t kMostKept = 12288;
 
-/// Bytes of a whole input in workgroup memory: codes, a scale and a sum for eight, or f32.
-uint32_t kept_bytes(const Input& input) {
-  return input.dim * (input.format == InputFormat::f32 ? 4 : 2);
-}
-
 }  // namespace
 
 bool can_project_attended(const gpu::Encoder& enc, const Input& input, const Matrix& weight,
@@ -28,7 +23,7 @@ bool can_project_attended(const gpu::Encoder& enc, const Input& input, const Mat
   if (enc.device().adapter().kind == AdapterKind::software) return false;
   const uint32_t n_keys = scores.window > 0 ? std::min(scores.window + kSpan, end) : end;
   return can_project_residual(weight) && ceil_div(n_keys, kSpan) * input.dim <= kFewValues &&
-         kept_bytes(input) <= kMostKept;
+         bytes_of(input.format, input.dim) <= kMostKept;
 }
 
 void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& input,
@@ -43,8 +38,8 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
   if (!check_matrix(enc, "project_attended", weight, dim, in_dim)) return;
   if (!check_input(enc, "project_attended", input, weight)) return;
   if (!check_multiple(enc, "project_attended", "head_dim", heads.head_dim, kBlock)) return;
-  if (!check_most(enc, "project_attended", "what a workgroup keeps", kept_bytes(input),
-                  kMostKept)) {
+  if (!check_most(enc, "project_attended", "what a workgroup keeps",
+                  bytes_of(input.format, input.dim), kMostKept)) {
     return;
   }
   if (!can_project_residual(weight)) {
@@ -70,7 +65,8 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
                 .n_heads = heads.n_heads,
                 .head_dim8 = heads.head_dim / kBlock,
                 .window = attended.scores.window,
-                .is_for_nibbles = input.format == InputFormat::int8_for_nibbles,
+                .is_for_nibbles = input.format == InputFormat::int8_for_nibbles ||
+                                  input.format == InputFormat::f16_for_nibbles,
                 .next_dim = dim,
                 .next_format = static_cast<uint32_t>(next.format),
                 .rounds = cut.rounds},

@@ -52,15 +52,16 @@ Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_p
 }
 
 kernels::Act act_variant(InputFormat format) {
-  return format == InputFormat::f32 ? kernels::Act::f32 : kernels::Act::int8;
+  switch (act_of(format)) {
+    case Act::f16: return kernels::Act::f16;
+    case Act::int8: return kernels::Act::int8;
+    default: return kernels::Act::f32;
+  }
 }
 
-uint64_t input_bytes(const Input& input) {
-  return input.format == InputFormat::f32 ? uint64_t{4} * input.dim : uint64_t{2} * input.dim;
-}
+uint64_t input_bytes(const Input& input) { return bytes_of(input.format, input.dim); }
 
 bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
-  const bool is_int8 = input.format != InputFormat::f32;
   for (const Matrix::Part& part : weight.parts) {
     if (is_possible(input.form, enc.device().adapter(), enc.features(), part.tensor.dtype))
       continue;
@@ -68,10 +69,11 @@ bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, con
                          part.tensor.name));
     return false;
   }
-  if (!check_multiple(enc, op, "in_dim", input.dim, is_int8 ? 32 : kBlock)) return false;
-  if (!is_int8 || int8_format_for(weight) == input.format) return true;
-  enc.fail(fmt::format("{}: the input is in 8 bits, which weight '{}' cannot read", op,
-                       weight.parts[0].tensor.name));
+  if (!check_multiple(enc, op, "in_dim", input.dim, multiple_of(input.format))) return false;
+  const Act act = act_of(input.format);
+  if (act == Act::f32 || format_for(weight, act) == input.format) return true;
+  enc.fail(fmt::format("{}: the input is in {}, which weight '{}' cannot read", op,
+                       act == Act::int8 ? "8 bits" : "16 bits", weight.parts[0].tensor.name));
   return false;
 }
 

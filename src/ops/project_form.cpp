@@ -11,13 +11,20 @@ constexpr uint32_t kFewOutputs = 4097;
 
 }  // namespace
 
-bool takes_int8(DType weight) {
+std::string_view to_string(Act act) {
+  constexpr std::string_view kNames[] = {"f32", "f16", "int8"};
+  return kNames[static_cast<size_t>(act)];
+}
+
+bool takes(DType weight, Act act) {
+  if (act == Act::f32) return true;
   switch (weight) {
+    case DType::f16: return act == Act::f16;
     case DType::q4_0:
+    case DType::mlc_q4: return true;
     case DType::q8_0:
     case DType::q4_k:
-    case DType::q6_k:
-    case DType::mlc_q4: return true;
+    case DType::q6_k: return act == Act::int8;
     default: return false;
   }
 }
@@ -32,7 +39,9 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
             .n_outputs = 2 * kBlock,
             .rows_at_once = 4};
   }
-  const Act act = takes_int8(weight) ? Act::int8 : Act::f32;
+  const Act act = takes(weight, Act::int8)                  ? Act::int8
+                  : features.f16 && takes(weight, Act::f16) ? Act::f16
+                                                            : Act::f32;
   if (!features.subgroups) return {.act = act, .workgroup_size = 64, .n_outputs = kBlock};
   // A team for each output: all are under way at once.
   const uint32_t team = std::max(1u, features.min_subgroup_size);
@@ -47,9 +56,9 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
 
 bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Features& features,
                  DType weight) {
-  return (form.act != Act::int8 || takes_int8(weight)) && (!form.subgroups || features.subgroups) &&
-         form.n_outputs > 0 && form.n_outputs % kBlock == 0 &&
-         (form.rows_at_once == 1 || form.rows_at_once == 4) &&
+  return takes(weight, form.act) && (form.act != Act::f16 || features.f16) &&
+         (!form.subgroups || features.subgroups) && form.n_outputs > 0 &&
+         form.n_outputs % kBlock == 0 && (form.rows_at_once == 1 || form.rows_at_once == 4) &&
          std::has_single_bit(form.workgroup_size) && form.workgroup_size >= kBlock &&
          kBlock * form.workgroup_size >= form.n_outputs &&
          form.workgroup_size <= adapter.limits.max_invocations;
@@ -73,7 +82,7 @@ std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Featu
 
   std::vector<ProjectForm> forms;
   for (ProjectForm form : shapes) {
-    for (const Act act : {rule.act, rule.act == Act::f32 ? Act::int8 : Act::f32}) {
+    for (const Act act : {rule.act, Act::int8, Act::f16, Act::f32}) {
       form.act = act;
       const bool is_new = std::ranges::find(forms, form) == forms.end();
       if (is_new && is_possible(form, adapter, features, weight)) forms.push_back(form);

@@ -9,12 +9,15 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace handloom::ops {
 
 /// What the activations are when they are multiplied.
-enum class Act : uint8_t { f32, int8 };
+enum class Act : uint8_t { f32, f16, int8 };
+inline constexpr Act kActs[] = {Act::f32, Act::f16, Act::int8};
+std::string_view to_string(Act act);
 
 struct ProjectForm {
   Act act = Act::f32;
@@ -31,8 +34,8 @@ struct ProjectForm {
   bool operator==(const ProjectForm&) const = default;
 };
 
-/// Whether weights of the type have codes that activations in 8 bits can be multiplied with.
-bool takes_int8(DType weight);
+/// Whether weights of the type can be multiplied with such activations, on a device that can.
+bool takes(DType weight, Act act);
 
 /// What is right for a device of which nothing is known but what it says of itself.
 ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, DType weight);

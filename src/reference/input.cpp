@@ -1,5 +1,7 @@
 #include "reference/input.h"
 
+#include "base/half.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -16,6 +18,28 @@ std::array<uint32_t, 4> places(InputFormat format, uint32_t word) {
   if (format == InputFormat::int8_for_bytes)
     return {4 * word, 4 * word + 1, 4 * word + 2, 4 * word + 3};
   return {word, word + 2, word + 4, word + 6};  // the even ones, then the odd ones
+}
+
+bool is_f16(InputFormat format) {
+  return format == InputFormat::f16_for_nibbles || format == InputFormat::f16_in_order;
+}
+
+/// Which of a block's eight values half number `i` of its words is.
+uint32_t half_place(InputFormat format, uint32_t i) {
+  return format == InputFormat::f16_in_order ? i : i / 2 + i % 2 * 4;  // pairs of i and i + 4
+}
+
+std::vector<uint32_t> store_halves(std::span<const float> values, InputFormat format) {
+  const auto dim = static_cast<uint32_t>(values.size());
+  std::vector<uint32_t> words(input_words(dim, format));
+  for (uint32_t b = 0; b < dim / kBlock; ++b) {
+    const HalfBlock block = half_block(values.subspan(size_t{b} * kBlock, kBlock));
+    for (uint32_t i = 0; i < kBlock; ++i) {
+      words[4 * b + i / 2] |= uint32_t{block.halves[half_place(format, i)]} << (16 * (i % 2));
+    }
+    words[dim / 2 + b] = std::bit_cast<uint32_t>(block.scale);
+  }
+  return words;
 }
 
 /// Where a block lies in the words of an input: of each chunk the first two blocks, of each chunk
@@ -48,13 +72,24 @@ InputBlock input_block(std::span<const float> values) {
   return block;
 }
 
+HalfBlock half_block(std::span<const float> values) {
+  assert(values.size() == kBlock);
+  HalfBlock block;
+  for (const float value : values) block.scale = std::max(block.scale, std::abs(value));
+  const float inverse = block.scale > 0x1p-120f ? 1 / block.scale : 0;
+  for (uint32_t i = 0; i < kBlock; ++i) block.halves[i] = f32_to_f16(values[i] * inverse);
+  return block;
+}
+
 size_t input_words(uint32_t dim, InputFormat format) {
-  return format == InputFormat::f32 ? dim : dim / 2;
+  if (format == InputFormat::f32) return dim;
+  return is_f16(format) ? dim / kBlock * 5 : dim / 2;
 }
 
 std::vector<uint32_t> store_input(std::span<const float> values, InputFormat format) {
   const auto dim = static_cast<uint32_t>(values.size());
-  assert(dim % (format == InputFormat::f32 ? kBlock : kChunk) == 0);
+  assert(dim % (format == InputFormat::f32 || is_f16(format) ? kBlock : kChunk) == 0);
+  if (is_f16(format)) return store_halves(values, format);
 
   std::vector<uint32_t> words(input_words(dim, format));
   if (format == InputFormat::f32) {
@@ -94,6 +129,16 @@ Host read_input(std::span<const uint32_t> words, uint32_t dim, InputFormat forma
   Host values({1, dim});
   if (format == InputFormat::f32) {
     std::ranges::transform(words.first(dim), values.values.begin(), std::bit_cast<float, uint32_t>);
+    return values;
+  }
+  if (is_f16(format)) {
+    for (uint32_t b = 0; b < dim / kBlock; ++b) {
+      for (uint32_t i = 0; i < kBlock; ++i) {
+        const uint32_t half = words[4 * b + i / 2] >> (16 * (i % 2)) & 0xffff;
+        values.values[size_t{b} * kBlock + half_place(format, i)] =
+            f16_to_f32(static_cast<uint16_t>(half)) * std::bit_cast<float>(words[dim / 2 + b]);
+      }
+    }
     return values;
   }
   for (uint32_t b = 0; b < dim / kBlock; ++b) {

@@ -10,7 +10,13 @@
 namespace handloom::reference {
 
 /// The numbers are those of kernels/lib/store_input.wgsl.
-enum class InputFormat : uint32_t { f32 = 0, int8_for_nibbles = 1, int8_for_bytes = 2 };
+enum class InputFormat : uint32_t {
+  f32 = 0,
+  int8_for_nibbles = 1,
+  int8_for_bytes = 2,
+  f16_for_nibbles = 3,
+  f16_in_order = 4
+};
 
 /// Eight neighbouring values in 8 bits: value i is codes[i] * scale.
 struct InputBlock {
@@ -25,6 +31,17 @@ struct InputBlock {
 ///
 ///   values  [8]
 InputBlock input_block(std::span<const float> values);
+
+/// Eight neighbouring values in 16 bits: value i is the f16 halves[i] * scale.
+struct HalfBlock {
+  std::array<uint16_t, InputBlock::kValues> halves{};
+  float scale = 0;  // the largest size of the eight
+};
+
+/// Halves to the nearest, ties to even.
+///
+///   values  [8]
+HalfBlock half_block(std::span<const float> values);
 
 /// Words of `dim` values, the sums of squares behind them not counted.
 size_t input_words(uint32_t dim, InputFormat format);

@@ -14,24 +14,29 @@
 namespace handloom::test {
 
 inline constexpr ops::InputFormat kInputFormats[] = {
-    ops::InputFormat::f32, ops::InputFormat::int8_for_nibbles, ops::InputFormat::int8_for_bytes};
+    ops::InputFormat::f32, ops::InputFormat::int8_for_nibbles, ops::InputFormat::int8_for_bytes,
+    ops::InputFormat::f16_for_nibbles, ops::InputFormat::f16_in_order};
 
 inline reference::InputFormat in_reference(ops::InputFormat format) {
   return static_cast<reference::InputFormat>(format);
 }
 
 inline std::string_view to_string(ops::InputFormat format) {
-  constexpr std::string_view kNames[] = {"f32", "int8_for_nibbles", "int8_for_bytes"};
+  constexpr std::string_view kNames[] = {"f32", "int8_for_nibbles", "int8_for_bytes",
+                                         "f16_for_nibbles", "f16_in_order"};
   return kNames[static_cast<size_t>(format)];
 }
 
-/// f32, and the format in 8 bits that a weight of the type reads, if it does.
+/// All that a weight of the type reads, where the device has f16.
 inline std::vector<ops::InputFormat> formats_for(const QuantisedType& type) {
   gpu::Tensor tensor;
   tensor.dtype = gpu_dtype(type.file);
-  const ops::InputFormat int8 = ops::int8_format_for(tensor);
-  if (int8 == ops::InputFormat::f32) return {int8};
-  return {ops::InputFormat::f32, int8};
+  std::vector<ops::InputFormat> formats;
+  for (const ops::Act act : ops::kActs) {
+    if (act == ops::Act::f16 && !device().adapter().features.f16) continue;
+    if (ops::takes(tensor.dtype, act)) formats.push_back(ops::format_for(tensor, act));
+  }
+  return formats;
 }
 
 /// The form by rule but for its activations, which are what the input's format says.
@@ -90,9 +95,12 @@ class GivenInput {
   /// roundings of what is read, and the reference.
   Product times(const Host& weight) const {
     const double factor = n_sums_ / 2.0 + kDivision / 2 + 0.5 + kInverseSqrt + 1;
+    // In 16 bits eight products are three or four roundings of f16, 2^13 times those of f32, and
+    // codes of four bits are exact there.
+    const double halves = ops::act_of(format_) == ops::Act::f16 ? 5 * 0x1p13 : 0;
     return {.want = reference::matmul(read_, weight),
             .magnitude = reference::matmul(magnitudes(read_), magnitudes(weight)),
-            .roundings = dim_ + factor + 2 + 1};
+            .roundings = dim_ + factor + 2 + 1 + halves};
   }
 
  private:
@@ -154,6 +162,21 @@ inline testing::AssertionResult holds_input(const Case& where, const GpuRun& run
   }
   if (next.format == ops::InputFormat::f32) {
     return is_close(where, reference::read_input(words, next.dim, format), want, tolerance);
+  }
+  if (ops::act_of(next.format) == ops::Act::f16) {
+    // A scaled half is off by the rounding to f16 of what is at most the largest of its eight.
+    const Host got = reference::read_input(words, next.dim, format);
+    Tolerance rounded = tolerance;
+    rounded.roundings += 0x1p13 + 4;
+    if (rounded.magnitude.values.empty()) rounded.magnitude = magnitudes(want);
+    for (size_t i = 0; i < want.values.size(); ++i) {
+      float largest = 0;
+      for (size_t j = i / 8 * 8; j < i / 8 * 8 + 8; ++j) {
+        largest = std::max(largest, std::abs(want.values[j]));
+      }
+      rounded.magnitude.values[i] = std::max(rounded.magnitude.values[i], largest * 0x1p-12f);
+    }
+    return is_close(where, got, want, rounded);
   }
   std::vector<double> error(want.values.size());
   for (size_t i = 0; i < error.size(); ++i) error[i] = tolerance.at(i, want.values[i]);

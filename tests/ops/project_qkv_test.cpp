@@ -185,9 +185,8 @@ TEST(ProjectQkv, CanTakeWholeHeadsAlone) {
 TEST(ProjectQkv, MatchesTheReferenceInEveryForm) {
   const AdapterInfo& adapter = device().adapter();
   for (const ops::ProjectForm& form : all_forms(DType::q4_0)) {
-    const bool is_int8 = form.act == ops::Act::int8;
     check_qkv({.type = {DType::q4_0},
-               .format = is_int8 ? ops::InputFormat::int8_for_nibbles : ops::InputFormat::f32,
+               .format = ops::format_for(unbacked(DType::q4_0, {32, 32}, "attn_qkv"), form.act),
                .in_dim = 96,
                .n_sums = 12,
                .form = form},

@@ -235,7 +235,7 @@ TEST(Project, MatchesTheReferenceInEveryForm) {
     size_t n_forms = 0;
     for (const ops::ProjectForm& form : all_forms(dtype)) {
       for (const ops::InputFormat format : formats_for(type)) {
-        if ((form.act == ops::Act::int8) != (format != ops::InputFormat::f32)) continue;
+        if (form.act != ops::act_of(format)) continue;
         check_project(adapter.features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
         check_residual(adapter.features, type, format, {72, in_dim}, ops::InputFormat::f32, form);
         check_gated(adapter.features, type, format, {40, in_dim, in_dim / 8}, ops::Gate::silu,

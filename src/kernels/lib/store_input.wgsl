@@ -5,14 +5,21 @@
 //   0       f32 values in their order
 //   1       8 bits (lib/quantised8.wgsl), for 4-bit codes
 //   2       8 bits, for codes of a byte
+//   3       16 bits (lib/halves8.wgsl), for 4-bit codes
+//   4       16 bits, for f16 weights
 //
 // Of each 32 values in 8 bits: vec4u of codes of the first 16, of the last 16, vec4f of scales, vec4f of
-// sums; each of the four lies with its like, so that neighbouring lanes read neighbouring bytes. Behind
-// the values lie sums of squares, for the norm that the reader applies.
+// sums; each of the four lies with its like, so that neighbouring lanes read neighbouring bytes. In 16
+// bits all halves come first, then a scale for each eight. Behind the values lie sums of squares, for the
+// norm that the reader applies.
 // uses: lib/quantised8.wgsl
+// uses: lib/halves8.wgsl
 
 fn next_words() -> u32 {
-  return select(params.next_dim / 2, params.next_dim, params.next_format == 0);
+  if (params.next_format == 0) {
+    return params.next_dim;
+  }
+  return select(params.next_dim / 2, params.next_dim / 8 * 5, params.next_format >= 3);
 }
 
 fn store8(block: u32, a: vec4f, b: vec4f) {
@@ -21,6 +28,14 @@ fn store8(block: u32, a: vec4f, b: vec4f) {
       next[8 * block + i] = bitcast<u32>(a[i]);
       next[8 * block + 4 + i] = bitcast<u32>(b[i]);
     }
+    return;
+  }
+  if (params.next_format >= 3) {
+    let eight = halves8(a, b, params.next_format == 3);
+    for (var i = 0u; i < 4u; i++) {
+      next[4 * block + i] = eight.halves[i];
+    }
+    next[params.next_dim / 2 + block] = bitcast<u32>(eight.scale);
     return;
   }
   let eight = quantised8(a, b, params.next_format == 1);
