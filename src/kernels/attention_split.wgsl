@@ -85,8 +85,8 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   let scales = kv_scales(page, kv_head, slot, params.n_kv_heads, params.head_dim4);
   let q = vec4u(first_head) + min(vec4u(0, 1, 2, 3), vec4u(n_heads_here - 1));
   var scores = vec4f();
-  for (var start = lane % lanes_per_key; start < params.head_dim4; start += 4 * lanes_per_key) {
-    for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
+  for (var start = lane % lanes_per_key; start < params.head_dim4; start += 8 * lanes_per_key) {
+    for (var j = 0u; j < 8u; j++) {  // a constant count, so that eight loads are under way at once
       let i = start + j * lanes_per_key;
       if (i < params.head_dim4) {
         let key = unpack4(kv[key_row + i]);

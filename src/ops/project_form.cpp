@@ -39,9 +39,7 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
             .n_outputs = 2 * kBlock,
             .rows_at_once = 4};
   }
-  const Act act = takes(weight, Act::int8)                  ? Act::int8
-                  : features.f16 && takes(weight, Act::f16) ? Act::f16
-                                                            : Act::f32;
+  const Act act = takes(weight, Act::int8) ? Act::int8 : Act::f32;
   if (!features.subgroups) return {.act = act, .workgroup_size = 64, .n_outputs = kBlock};
   // A team for each output: all are under way at once.
   const uint32_t team = std::max(1u, features.min_subgroup_size);
