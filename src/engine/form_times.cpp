@@ -214,7 +214,7 @@ Result<FormTimes> measure_type(gpu::Device& device, DType weight, uint64_t most_
        ops::candidate_forms(device.adapter(), device.features(), weight)) {
     times.forms.push_back({.form = form});
   }
-  TRY(std::vector<Candidate> candidates, compile(device, layers, times, after(0.6)));
+  TRY(std::vector<Candidate> candidates, compile(device, layers, times, after(0.8)));
   if (candidates.empty()) return times;
 
   for (const auto start = Clock::now(); !warm && seconds_since(start) < kWarmSeconds;) {

@@ -59,6 +59,19 @@ void choose(std::span<const FormTimes> all, const Notice& notice, MeasuredForms&
   }
 }
 
+/// Measures products with these and adds what is fastest to what is kept, in the file, too. Answers
+/// how many seconds that took.
+Result<double> measure_and_keep(const TuningCache& cache, std::span<const DType> weights,
+                                const engine::Measure& measure, const Notice& notice,
+                                MeasuredForms& kept) {
+  CHECK_OK(cache.write(kept));  // what cannot be kept would be measured again every time
+  const auto begin = Clock::now();
+  TRY(const std::vector<FormTimes> times, measure(weights));
+  choose(times, notice, kept);
+  CHECK_OK(cache.write(kept));
+  return seconds_since(begin);
+}
+
 }  // namespace
 
 namespace engine {
@@ -80,15 +93,10 @@ Tuned use_measured_forms(const AdapterInfo& adapter, const std::set<DType>& weig
   }
   Tuned tuned;
   if (!missing.empty()) {
-    // What could not be kept would be measured again every time.
-    if (auto writable = cache->write(kept); !writable) return by_rule(writable.error());
-    const auto begin = Clock::now();
-    const auto times = measure(missing);
-    if (!times) return by_rule(times.error());
-    choose(*times, notice, kept);
+    const Result<double> seconds = measure_and_keep(*cache, missing, measure, notice, kept);
+    if (!seconds) return by_rule(seconds.error());
+    tuned.seconds = *seconds;
     std::erase_if(missing, [&](DType weight) { return !kept.contains(weight); });
-    if (auto written = cache->write(kept); !written) return by_rule(written.error());
-    tuned.seconds = seconds_since(begin);
     if (!missing.empty()) {
       notice(fmt::format("tuning: measured products with {} on {} in {:.1f} s; kept in {}",
                          list_of(missing), adapter.name, tuned.seconds, cache->path()));

@@ -67,7 +67,7 @@ TEST(FormTimes, EveryFormHasATime) {
     const auto begin = std::chrono::steady_clock::now();
     const DType weights[] = {DType::q4_0, DType::f16};
     // Time enough for every form, on whatever adapter.
-    const auto all = engine::measure_forms(device(), weights, {.seconds = 60});
+    const auto all = engine::measure_forms(device(), weights, {.seconds = 1e6});
     device().restrict_features(features);
     ASSERT_TRUE(all) << all.error().message;
     std::printf("%.1f s\n",
