@@ -38,6 +38,14 @@ test('case is ignored where the pattern says so, and only there', () => {
   assert.deepEqual(split("(?i:'s)", "'S 's '\u017f"), ["'S", "'s", "'\u017f"]);
 });
 
+test('a dot and the ends of lines know "\\n" alone', () => {
+  assert.deepEqual(split('.+', 'a\r\u2028b\nc'), ['a\r\u2028b', 'c']);
+  assert.deepEqual(split('(?s:a.)b.|.', 'a\nb\n'), ['a', 'b']);
+  assert.deepEqual(split('(?s:a.)b', 'a\nb'), ['a\nb']);
+  assert.deepEqual(split('(?s)a.(?-s:b.)', 'a\nb\na\nbc'), ['a\nbc']);
+  assert.deepEqual(split('^.|.$', 'ab\r\ncd'), ['a', '\r', 'c', 'd']);
+});
+
 test('escapes that JavaScript refuses', () => {
   assert.deepEqual(split(String.raw`\'\"\-[\-\'\]]\x{e9}`, `'"-]\u00e9`), [`'"-]\u00e9`]);
   assert.deepEqual(split(String.raw`}]`, '}]'), ['}]']);
