@@ -1,14 +1,9 @@
 // The engine as a model sees it: calls that are awaited, wherever the engine runs.
-import { CachedFiles } from './cache.js';
 import { Engine } from './engine.js';
-import { HandloomError, asHandloomError } from './errors.js';
-import { LocalFile, LocalFolder, UrlFiles, type Files } from './files.js';
-import { NodeFiles } from './files_node.js';
+import { asHandloomError, disposed } from './errors.js';
 import { Gpu } from './gpu.js';
+import { openSource, type Source } from './source.js';
 import type { GenerateOptions, Generation, LoadOptions, LoadProgress, LoadedModel, MemoryUse } from './types.js';
-
-/** Where a model is: a URL of a file or a folder (under Node a path, too), a file, or a folder that a person chose. */
-export type Source = string | File | FileSystemDirectoryHandle;
 
 export interface EngineHost {
   load(
@@ -34,20 +29,6 @@ export interface EngineHost {
   dispose(): Promise<void>;
 }
 
-/** The storage's synchronous half is for workers alone. */
-const canCache = () => typeof FileSystemFileHandle !== 'undefined' && 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
-
-async function filesOf(source: Source, cache: boolean): Promise<Files> {
-  if (typeof source === 'string') {
-    if (!/^(https?|blob):/i.test(source)) return NodeFiles.at(source);
-    const files = new UrlFiles(source);
-    return cache && canCache() ? new CachedFiles(files) : files;
-  }
-  if (source instanceof Blob) return new LocalFile(source as File);
-  if (source?.kind === 'directory') return new LocalFolder(source);
-  throw new HandloomError('invalid_argument', 'loadModel: expected a URL, a File or a folder handle');
-}
-
 /** The engine in this very thread: in a worker, or under Node. */
 export class LocalHost implements EngineHost {
   private engine: Engine | undefined;
@@ -58,7 +39,7 @@ export class LocalHost implements EngineHost {
   ) {}
 
   private get loaded(): Engine {
-    if (!this.engine) throw new HandloomError('invalid_argument', 'model: was disposed');
+    if (!this.engine) throw disposed();
     return this.engine;
   }
 
@@ -68,10 +49,11 @@ export class LocalHost implements EngineHost {
     onProgress: (progress: LoadProgress) => void,
     signal?: AbortSignal,
   ): Promise<LoadedModel> {
+    const { cache = true, verify = true, hubUrl, token, ...engineOptions } = options;
     const engine = await Engine.create(this.wasm, await Gpu.open(this.gpu));
     try {
-      const { cache = true, ...engineOptions } = options;
-      const loaded = await engine.load(await filesOf(source, cache), engineOptions, onProgress, signal);
+      const files = await openSource(source, { cache, hubUrl, token }, signal);
+      const loaded = await engine.load(files, engineOptions, verify, onProgress, signal);
       this.engine = engine;
       return loaded;
     } catch (error) {

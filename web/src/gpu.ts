@@ -169,6 +169,12 @@ export class Gpu {
     await this.maps.get(buffer)?.promise;
   }
 
+  /** Throws what the GPU refused, once it has answered all that was asked of it so far. */
+  async checkRefusals(): Promise<void> {
+    await Promise.all(this.scopes);
+    if (this.refusal) throw new HandloomError(this.refusal.code, this.refusal.message);
+  }
+
   private codeOf(error: GPUError): ErrorCode {
     return error.constructor.name === 'GPUOutOfMemoryError' ? 'out_of_memory' : 'gpu';
   }

@@ -8,6 +8,15 @@ export type KvType = 'automatic' | 'f32' | 'f16' | 'int8';
 export interface LoadOptions {
   /** Keep what a URL gives in the browser's storage; true unless said otherwise. */
   cache?: boolean;
+  /**
+   * Compare whole files with the sums that the Hub or an MLC folder publishes of them, once they are
+   * all kept; true unless said otherwise. Only what is kept is compared.
+   */
+  verify?: boolean;
+  /** Where "owner/name" is looked for: https://huggingface.co unless said otherwise. */
+  hubUrl?: string;
+  /** Of the Hub, for models that are not for everybody. */
+  token?: string;
   precision?: Precision;
   kv?: KvType;
   /** Tokens that a session can hold; 4096, or fewer where the model has fewer, if nothing is said. */
@@ -20,7 +29,7 @@ export interface LoadOptions {
 export interface LoadProgress {
   doneBytes: number;
   totalBytes: number;
-  stage: 'weights' | 'kernels';
+  stage: 'weights' | 'kernels' | 'verify';
   /** Something that a person should know before the bytes are fetched. */
   notice?: string;
 }

@@ -1,15 +1,10 @@
 // Patterns of tokenizers as RegExp: what the published ones need that JavaScript has otherwise.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { build } from 'esbuild';
 
-const built = await build({
-  entryPoints: [new URL('../src/regex.ts', import.meta.url).pathname],
-  bundle: true,
-  format: 'esm',
-  write: false,
-});
-const { toRegExp } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+import { importSource } from './bundle.mjs';
+
+const { toRegExp } = await importSource('regex.ts');
 
 const split = (pattern, text) => text.match(toRegExp(pattern));
 
