@@ -1,6 +1,7 @@
 // The engine's Backend (src/gpu/backend.h) over navigator.gpu. Ids are the engine's; nothing waits.
 import { HandloomError, type ErrorCode } from './errors.js';
 import type { Memory } from './memory.js';
+import type { AdapterDescription } from './types.js';
 
 /** The layout of gpu::Command and gpu::BufferRange in 32-bit words; backend_web.cpp asserts it. */
 const kCommandWords = 18, kRangeWords = 6;
@@ -30,29 +31,6 @@ const kLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 const kFeatures = ['shader-f16', 'subgroups', 'timestamp-query'] as GPUFeatureName[];
-
-export interface AdapterDescription {
-  name: string;
-  vendor: string;
-  architecture: string;
-  driver: string;
-  software: boolean;
-  features: {
-    f16: boolean;
-    subgroups: boolean;
-    min_subgroup_size: number;
-    max_subgroup_size: number;
-    timestamps: boolean;
-  };
-  limits: {
-    max_binding_bytes: number;
-    max_buffer_bytes: number;
-    max_bindings: number;
-    max_invocations: number;
-    max_workgroup_bytes: number;
-    max_workgroups: number;
-  };
-}
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   const { info, limits } = adapter;

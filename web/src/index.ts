@@ -4,11 +4,12 @@
 //   const session = await model.createSession();
 //   for await (const { text } of session.generate([{ role: 'user', content: 'Hello' }])) show(text);
 import { HandloomError, asHandloomError, checkSignal } from './errors.js';
-import { LocalHost, type EngineHost } from './engine_host.js';
-import { describeAdapter, type AdapterDescription } from './gpu.js';
+import type { EngineHost } from './engine_host.js';
+import { describeAdapter } from './gpu.js';
+import { LocalHost } from './local_host.js';
 import { Model } from './model.js';
 import { resolveSource, type Source } from './source.js';
-import type { LoadOptions, LoadProgress } from './types.js';
+import type { AdapterDescription, GpuSource, LoadOptions, LoadProgress } from './types.js';
 import { WorkerHost } from './worker_host.js';
 
 export { deleteCached, listCached, type CachedModel } from './cache.js';
@@ -30,13 +31,11 @@ export interface LoadModelOptions extends LoadOptions {
   /** Ends the loading with an error of code `aborted`. */
   signal?: AbortSignal;
   /** Under Node: the GPU of the package `webgpu`. The engine then runs in this thread. */
-  adapter?: GPU;
+  adapter?: GpuSource;
   /** Where handloom.wasm and worker.js are; beside this file unless said otherwise. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
 }
-
-export type { AdapterDescription } from './gpu.js';
 
 export interface Capabilities {
   supported: boolean;
@@ -46,12 +45,12 @@ export interface Capabilities {
 }
 
 /** Whether this browser can run models at all, found out without loading anything. */
-export async function checkCapabilities(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<Capabilities> {
+export async function checkCapabilities(gpu: GpuSource | undefined = globalThis.navigator?.gpu): Promise<Capabilities> {
   const no = (reason: string) => ({ supported: false, reason });
   if (typeof WebAssembly === 'undefined') return no('This browser has no WebAssembly.');
   if (globalThis.isSecureContext === false) return no('WebGPU needs a page served over https, or from localhost.');
   if (!gpu) return no('This browser has no WebGPU. Use a current Chrome, Edge, Safari or Firefox.');
-  const adapter = await gpu.requestAdapter().catch(() => null);
+  const adapter = await (gpu as GPU).requestAdapter().catch(() => null);
   if (!adapter) return no('WebGPU finds no graphics adapter here. It may be blocked, or its driver too old.');
   return { supported: true, adapter: describeAdapter(adapter) };
 }
@@ -78,7 +77,7 @@ export async function loadModel(source: Source, options: LoadModelOptions = {}):
   const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
   const host: EngineHost =
     adapter || typeof Worker === 'undefined'
-      ? new LocalHost(wasm, adapter ?? globalThis.navigator?.gpu)
+      ? new LocalHost(wasm, (adapter as GPU) ?? globalThis.navigator?.gpu)
       : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));
   try {
     const place = resolveSource(source, options);

@@ -1,5 +1,32 @@
 // What the package takes and answers.
-import type { AdapterDescription } from './gpu.js';
+
+/** `navigator.gpu`, or the GPU of the package `webgpu`: not every program has the types of WebGPU. */
+export interface GpuSource {
+  requestAdapter(options?: object): Promise<unknown>;
+}
+
+export interface AdapterDescription {
+  name: string;
+  vendor: string;
+  architecture: string;
+  driver: string;
+  software: boolean;
+  features: {
+    f16: boolean;
+    subgroups: boolean;
+    min_subgroup_size: number;
+    max_subgroup_size: number;
+    timestamps: boolean;
+  };
+  limits: {
+    max_binding_bytes: number;
+    max_buffer_bytes: number;
+    max_bindings: number;
+    max_invocations: number;
+    max_workgroup_bytes: number;
+    max_workgroups: number;
+  };
+}
 
 export type Precision = 'f32' | 'f16' | 'automatic';
 export type KvType = 'automatic' | 'f32' | 'f16' | 'int8';
