@@ -99,7 +99,10 @@ export class WorkerHost implements EngineHost {
     return this.call<void>('cancel', [session]);
   }
   async dispose() {
-    if (!this.ended) await this.call<void>('dispose', []);
-    this.end(disposed());
+    try {
+      if (!this.ended) await this.call<void>('dispose', []);
+    } finally {
+      this.end(disposed());
+    }
   }
 }
