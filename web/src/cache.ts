@@ -1,11 +1,14 @@
 // Files of a URL, kept in the origin's private file system (OPFS) in blocks of 1 MiB, each with a sum.
 // A block is there whole or not at all, so that a download goes on where it stopped, and what is
-// damaged is fetched anew. A file that is not on the server is remembered, too: a second load needs
-// no network at all.
+// damaged is fetched anew. A file that is not on the server is remembered, too, and so is what the Hub
+// says of a repository: a second load needs no network at all.
 //
 // A file is two entries of the folder "handloom": KEY.bytes, and KEY.json with what is known of it.
-import { HandloomError } from './errors.js';
-import type { Files, ReadRange, UrlFiles } from './files.js';
+import { HandloomError, checkSignal } from './errors.js';
+import type { Files, ReadRange } from './files.js';
+import type { Listing } from './hub.js';
+import { publishedSums, type PublishedSum } from './published_sums.js';
+import type { UrlFiles } from './url_files.js';
 
 const kFolder = 'handloom';
 const kBlockBytes = 1 << 20;
@@ -20,6 +23,8 @@ interface Manifest {
   size: number; // -1: there is no such file
   tag: string; // what the server said of its version
   sums: (number | null)[]; // of the blocks that are here
+  verified?: string; // the published sum that the whole file was found to have
+  listing?: Listing; // of a repository, which is no file
 }
 
 const folder = async () =>
@@ -46,7 +51,8 @@ function sumOf(bytes: Uint8Array): number {
 async function readManifest(dir: FileSystemDirectoryHandle, key: string): Promise<Manifest | undefined> {
   try {
     const file = await (await dir.getFileHandle(`${key}.json`)).getFile();
-    return JSON.parse(await file.text()) as Manifest;
+    const [line] = (await file.text()).split('\n'); // a tab that was closed may have left more
+    return JSON.parse(line) as Manifest;
   } catch {
     return undefined; // none, or one that was cut off: the file is fetched anew
   }
@@ -66,6 +72,11 @@ async function writeAt(dir: FileSystemDirectoryHandle, name: string, at: number,
   }
 }
 
+async function removeFile(dir: FileSystemDirectoryHandle, key: string): Promise<void> {
+  await dir.removeEntry(`${key}.json`).catch(() => undefined);
+  await dir.removeEntry(`${key}.bytes`).catch(() => undefined);
+}
+
 /** Tried out: what browsers say of their quota is not what they grant. */
 async function hasRoom(bytes: number): Promise<boolean> {
   if (bytes <= 0) return true;
@@ -82,6 +93,13 @@ async function hasRoom(bytes: number): Promise<boolean> {
   } finally {
     await dir.removeEntry(name).catch(() => undefined);
   }
+}
+
+const locked = <T>(key: string, action: () => Promise<T>) => navigator.locks.request(`handloom ${key}`, action);
+
+async function writeManifest(dir: FileSystemDirectoryHandle, key: string, manifest: Manifest): Promise<void> {
+  const text = new TextEncoder().encode(`${JSON.stringify(manifest)}\n`);
+  await writeAt(dir, `${key}.json`, 0, text, text.length);
 }
 
 /** One file, as long as a model is being loaded. */
@@ -110,6 +128,9 @@ class CachedFile {
   get size(): number {
     return this.manifest.size;
   }
+  get verified(): string | undefined {
+    return this.manifest.verified;
+  }
 
   isOf(tag: string): boolean {
     return this.manifest.tag === tag;
@@ -117,8 +138,23 @@ class CachedFile {
 
   async remember(size: number, tag: string): Promise<void> {
     if (this.manifest.size === size && this.manifest.tag === tag) return;
-    this.manifest = { ...this.manifest, size, tag, sums: [] };
-    await this.save();
+    await locked(this.key, async () => {
+      const there = await readManifest(this.dir, this.key); // of another tab, perhaps
+      const isSame = there?.size === size && there.tag === tag;
+      const { model, path } = this.manifest;
+      this.manifest = isSame ? there : { model, path, size, tag, sums: [] };
+      if (!isSame) await this.save();
+    });
+  }
+
+  async rememberVerified(sum: string): Promise<void> {
+    this.manifest.verified = sum;
+    await locked(this.key, () => this.save());
+  }
+
+  async forget(): Promise<void> {
+    await locked(this.key, () => removeFile(this.dir, this.key));
+    this.manifest = { ...this.manifest, size: 0, tag: '', sums: [] };
   }
 
   /** Bytes from here, or undefined if the block is not here or not what was written. */
@@ -143,7 +179,7 @@ class CachedFile {
     for (let at = 0, block = first; at < bytes.length; at += kBlockBytes, block++) {
       sums.push([block, sumOf(bytes.subarray(at, at + kBlockBytes))]);
     }
-    await navigator.locks.request(`handloom ${this.key}`, async () => {
+    await locked(this.key, async () => {
       // Another tab may have kept other blocks of the same version.
       const there = await readManifest(this.dir, this.key);
       if (there?.tag === this.manifest.tag) {
@@ -155,9 +191,8 @@ class CachedFile {
     });
   }
 
-  private async save(): Promise<void> {
-    const text = new TextEncoder().encode(JSON.stringify(this.manifest));
-    await writeAt(this.dir, `${this.key}.json`, 0, text, text.length);
+  private save(): Promise<void> {
+    return writeManifest(this.dir, this.key, this.manifest);
   }
 
   /** The blocks from `first` to before `end`, each fetched once however many ask for it. */
@@ -193,7 +228,9 @@ class CachedFile {
 
 export class CachedFiles implements Files {
   private readonly files = new Map<string, Promise<CachedFile>>();
+  private readonly filling = new Map<string, Promise<void>>(); // from servers without ranges
   private keeps = true;
+  private onFilled: (done: number, total: number) => void = () => undefined;
 
   constructor(private readonly inner: UrlFiles) {}
 
@@ -206,6 +243,13 @@ export class CachedFiles implements Files {
   list() {
     return this.inner.list();
   }
+  sha256Of(path: string) {
+    return this.inner.published(path)?.sha256;
+  }
+
+  watch(onBytes: (done: number, total: number) => void) {
+    this.onFilled = onBytes;
+  }
 
   /** What to say before the download, if the storage cannot keep so many bytes. */
   async reserve(bytes: number): Promise<string | undefined> {
@@ -217,12 +261,7 @@ export class CachedFiles implements Files {
   }
 
   async read(path: string, begin: number, end: number, signal?: AbortSignal): Promise<ReadRange | undefined> {
-    let opening = this.files.get(path);
-    if (!opening) {
-      opening = CachedFile.open(this.root, path);
-      this.files.set(path, opening);
-    }
-    const file = await opening;
+    const file = await this.open(path);
     if (file.isAbsent) return undefined;
     if (!file.isKnown) {
       const first = await this.fetch(file, path, begin, end, signal);
@@ -251,7 +290,92 @@ export class CachedFiles implements Files {
     return { bytes, size };
   }
 
+  /** Each file that has a published sum, completed and compared with it. */
+  async verify(onBytes: (done: number, total: number) => void, signal?: AbortSignal): Promise<void> {
+    if (!this.keeps) return; // it would be fetched twice
+    const files: { path: string; file: CachedFile; published: PublishedSum }[] = [];
+    for (const [path, published] of await publishedSums(this, [...this.files.keys()], signal)) {
+      const file = await this.open(path);
+      if (file.size > 0 && file.verified !== published.sum) files.push({ path, file, published });
+    }
+    const total = files.reduce((sum, { file }) => sum + file.size, 0);
+    let done = 0;
+    for (const { path, file, published } of files) {
+      const sum = published.start();
+      for (let at = 0; at < file.size; at += kBlockBytes) {
+        checkSignal(signal, path);
+        const { bytes } = (await this.read(path, at, at + kBlockBytes, signal))!;
+        sum.add(bytes);
+        onBytes((done += bytes.length), total);
+      }
+      const found = sum.digest();
+      if (found !== published.sum) {
+        await file.forget();
+        throw new HandloomError(
+          'bad_format',
+          `${path}: has ${published.algorithm} ${found}, expected ${published.sum}; it was deleted here, load it again`,
+        );
+      }
+      await file.rememberVerified(found).catch(() => undefined);
+    }
+  }
+
+  private open(path: string): Promise<CachedFile> {
+    let opening = this.files.get(path);
+    if (!opening) {
+      opening = CachedFile.open(this.root, path);
+      this.files.set(path, opening);
+    }
+    return opening;
+  }
+
+  /** A range that is not here, from a server that knows ranges or from what the whole file leaves here. */
   private async fetch(file: CachedFile, path: string, begin: number, end: number, signal?: AbortSignal) {
+    if (!this.inner.sendsWholeOnly(path)) {
+      try {
+        return await this.fetchRange(file, path, begin, end, signal);
+      } catch (error) {
+        if (!this.inner.sendsWholeOnly(path) || !this.keeps) throw error;
+      }
+    }
+    let filling = this.filling.get(path);
+    if (!filling) {
+      filling = this.fill(file, path, signal);
+      this.filling.set(path, filling);
+    }
+    await filling;
+    return this.read(path, begin, end, signal);
+  }
+
+  private async fill(file: CachedFile, path: string, signal?: AbortSignal): Promise<void> {
+    const expectSize = async (size: number) => {
+      if (!(await hasRoom(size))) {
+        throw new HandloomError(
+          'unsupported',
+          `${path}: the server sends whole files only, and the browser's storage has no room for its ${size} bytes`,
+        );
+      }
+      await file.remember(size, this.inner.tagOf(path));
+    };
+    let block = 0, held = 0, done = 0;
+    const bytes = new Uint8Array(kBlockBytes);
+    for await (let chunk of this.inner.stream(path, expectSize, signal)) {
+      this.onFilled((done += chunk.length), file.size);
+      while (chunk.length > 0) {
+        const taken = chunk.subarray(0, kBlockBytes - held);
+        bytes.set(taken, held);
+        held += taken.length;
+        chunk = chunk.subarray(taken.length);
+        if (held < kBlockBytes) continue;
+        await file.keep(block++, bytes);
+        held = 0;
+      }
+    }
+    if (held > 0) await file.keep(block, bytes.subarray(0, held));
+    if (done !== file.size) throw new HandloomError('io', `${path}: ${done} of ${file.size} bytes came`);
+  }
+
+  private async fetchRange(file: CachedFile, path: string, begin: number, end: number, signal?: AbortSignal) {
     const read = await this.inner.read(path, begin, end, signal);
     const tag = this.inner.tagOf(path);
     const changed = file.isKnown && (!read || read.size !== file.size || !file.isOf(tag));
@@ -304,7 +428,18 @@ export async function deleteCached(model?: string): Promise<void> {
   for (const name of names.filter((n) => n.endsWith('.json'))) {
     const key = name.slice(0, -5);
     if (model !== undefined && (await readManifest(dir, key))?.model !== model) continue;
-    await dir.removeEntry(name);
-    await dir.removeEntry(`${key}.bytes`).catch(() => undefined);
+    await removeFile(dir, key);
   }
+}
+
+/** What the Hub said of a source of this name, when it was loaded first. */
+export async function rememberedListing(source: string): Promise<Listing | undefined> {
+  return (await readManifest(await folder(), await keyOf(source)))?.listing;
+}
+
+/** `model`: the one with which it is forgotten. */
+export async function rememberListing(source: string, model: string, listing: Listing): Promise<void> {
+  const manifest = { model, path: source, size: -1, tag: '', sums: [], listing };
+  // Another tab does the same, or the storage is full: it is asked for again.
+  await writeManifest(await folder(), await keyOf(source), manifest).catch(() => undefined);
 }

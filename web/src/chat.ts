@@ -1,6 +1,6 @@
 // chat.completions.create() in the shape of OpenAI's client.
 import { HandloomError } from './errors.js';
-import { type Model, type Session } from './model.js';
+import type { GenerationStream, Model, Session } from './model.js';
 import type { Generation, Message } from './types.js';
 
 export interface ChatRequest {
@@ -79,11 +79,8 @@ export class Chat {
         stop: typeof request.stop === 'string' ? [request.stop] : request.stop,
         signal: request.signal,
       });
-    const before = this.turns; // one answer after the other: they share a session
-    if (request.stream) return this.chunks(head, before, start);
-    const result = before.then(() => start().result);
-    this.turns = result.catch(() => undefined);
-    const made = await result;
+    if (request.stream) return this.chunks(head, start);
+    const made = await (await this.inTurn(start)).result;
     const { promptTokens, generatedTokens } = made.stats;
     return {
       ...head,
@@ -99,21 +96,29 @@ export class Chat {
     };
   }
 
+  /** One answer after the other: they share a session. */
+  private inTurn(start: () => GenerationStream): Promise<GenerationStream> {
+    const stream = this.turns.then(start);
+    this.turns = stream.then(({ result }) => result).catch(() => undefined);
+    return stream;
+  }
+
   private async *chunks(
     head: { id: string; created: number; model: string },
-    before: Promise<unknown>,
-    start: () => ReturnType<Session['generate']>,
+    start: () => GenerationStream,
   ): AsyncGenerator<ChatCompletionChunk> {
     const chunk = (delta: Partial<Message>, reason: FinishReason): ChatCompletionChunk => ({
       ...head,
       object: 'chat.completion.chunk',
       choices: [{ index: 0, delta, finish_reason: reason }],
     });
-    await before;
-    const stream = start();
-    this.turns = stream.result.catch(() => undefined);
-    yield chunk({ role: 'assistant', content: '' }, null);
-    for await (const { text } of stream) if (text) yield chunk({ content: text }, null);
-    yield chunk({}, finishReason(await stream.result));
+    const stream = await this.inTurn(start);
+    try {
+      yield chunk({ role: 'assistant', content: '' }, null);
+      for await (const { text } of stream) if (text) yield chunk({ content: text }, null);
+      yield chunk({}, finishReason(await stream.result));
+    } finally {
+      stream.abort(); // if the loop over the chunks was left
+    }
   }
 }

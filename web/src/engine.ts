@@ -1,6 +1,6 @@
 // The WebAssembly engine on an open GPU: loading, text and generating, as calls that may be awaited.
 // In a page it lives in a worker (worker.ts), under Node in the program itself.
-import { HandloomError, checkSignal, type ErrorCode } from './errors.js';
+import { HandloomError, checkSignal, disposed, type ErrorCode } from './errors.js';
 import type { FileRange, Files } from './files.js';
 import type { Gpu } from './gpu.js';
 import { hostImports } from './host.js';
@@ -25,6 +25,7 @@ interface Wanted {
 
 export class Engine {
   private readonly memory = new Memory();
+  private isDisposed = false;
 
   static async create(wasm: BufferSource | WebAssembly.Module, gpu: Gpu): Promise<Engine> {
     const engine = new Engine(gpu);
@@ -39,6 +40,7 @@ export class Engine {
   private constructor(private readonly gpu: Gpu) {}
 
   private call<T>(name: string, args: object = {}): T {
+    if (this.isDisposed) throw disposed();
     const text = new TextEncoder().encode(JSON.stringify({ call: name, ...args }));
     const at = this.memory.put(text);
     const { handloom_call, handloom_free } = this.memory.exports;
@@ -71,12 +73,17 @@ export class Engine {
   async load(
     files: Files,
     options: LoadOptions,
+    verify: boolean,
     onProgress: (progress: LoadProgress) => void,
     signal?: AbortSignal,
   ): Promise<LoadedModel> {
     const started = performance.now();
+    const tell = (stage: LoadProgress['stage']) => (doneBytes: number, totalBytes: number) =>
+      onProgress({ doneBytes, totalBytes, stage });
+    files.watch?.(tell('weights'));
     await this.open(files, options, signal);
     await this.upload(files, onProgress, signal);
+    if (verify) await files.verify?.(tell('verify'), signal);
     const model = this.call<LoadedModel['model']>('loadFinish');
     return { model, adapter: this.gpu.description, loadMs: performance.now() - started };
   }
@@ -111,6 +118,7 @@ export class Engine {
     const ahead: { bytes: number; parts: Promise<Uint8Array[]> }[] = [];
     let doneBytes = 0;
     const { totalBytes } = this.call<{ totalBytes: number }>('loadTotal');
+    await this.checkMemory(files.root, totalBytes); // before anything of them is fetched
     const notice = await files.reserve?.(totalBytes);
     if (notice) onProgress({ doneBytes, totalBytes, stage: 'weights', notice });
     try {
@@ -132,6 +140,20 @@ export class Engine {
       }
     } finally {
       for (const { parts } of ahead) parts.catch(() => undefined);
+    }
+  }
+
+  /** All memory is allocated by now, if the GPU has it. */
+  private async checkMemory(root: string, totalBytes: number): Promise<void> {
+    try {
+      await this.gpu.checkRefusals();
+    } catch (error) {
+      if ((error as HandloomError).code !== 'out_of_memory') throw error;
+      throw new HandloomError(
+        'out_of_memory',
+        `${root}: has ${Math.round(totalBytes / 1e6)} MB of weights, which do not fit the GPU's memory with its context; ` +
+          `choose a smaller model or context (${(error as HandloomError).message})`,
+      );
     }
   }
 
@@ -203,7 +225,9 @@ export class Engine {
     this.call('generateCancel', { session });
   }
 
+  /** What is under way ends with an error that says so. */
   dispose(): void {
+    this.isDisposed = true;
     this.gpu.destroy();
   }
 }

@@ -22,6 +22,7 @@ export class HandloomError extends Error {
   }
 }
 
+export const disposed = () => new HandloomError('aborted', 'model: was disposed');
 export const aborted = (where: string) => new HandloomError('aborted', `${where}: was aborted`);
 
 /** Throws if the signal says so. */

@@ -15,6 +15,12 @@ interface NodeFs {
   }>;
 }
 
+/** Whether this is Node, and the path of something there. */
+export async function isNodePath(path: string): Promise<boolean> {
+  if (globalThis.location || /^(https?|blob):/i.test(path)) return false;
+  return (await (await nodeFs()).stat(path).catch(() => undefined)) !== undefined;
+}
+
 export class NodeFiles implements Files {
   private constructor(
     readonly root: string,

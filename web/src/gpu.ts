@@ -1,6 +1,7 @@
 // The engine's Backend (src/gpu/backend.h) over navigator.gpu. Ids are the engine's; nothing waits.
 import { HandloomError, type ErrorCode } from './errors.js';
 import type { Memory } from './memory.js';
+import type { AdapterDescription } from './types.js';
 
 /** The layout of gpu::Command and gpu::BufferRange in 32-bit words; backend_web.cpp asserts it. */
 const kCommandWords = 18, kRangeWords = 6;
@@ -30,29 +31,6 @@ const kLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 const kFeatures = ['shader-f16', 'subgroups', 'timestamp-query'] as GPUFeatureName[];
-
-export interface AdapterDescription {
-  name: string;
-  vendor: string;
-  architecture: string;
-  driver: string;
-  software: boolean;
-  features: {
-    f16: boolean;
-    subgroups: boolean;
-    min_subgroup_size: number;
-    max_subgroup_size: number;
-    timestamps: boolean;
-  };
-  limits: {
-    max_binding_bytes: number;
-    max_buffer_bytes: number;
-    max_bindings: number;
-    max_invocations: number;
-    max_workgroup_bytes: number;
-    max_workgroups: number;
-  };
-}
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   const { info, limits } = adapter;
@@ -167,6 +145,12 @@ export class Gpu {
     await Promise.all(scopes);
     if (buffer === 0) await this.device.queue.onSubmittedWorkDone().catch(() => undefined);
     await this.maps.get(buffer)?.promise;
+  }
+
+  /** Throws what the GPU refused, once it has answered all that was asked of it so far. */
+  async checkRefusals(): Promise<void> {
+    await Promise.all(this.scopes);
+    if (this.refusal) throw new HandloomError(this.refusal.code, this.refusal.message);
   }
 
   private codeOf(error: GPUError): ErrorCode {

@@ -19,6 +19,8 @@ export interface GeneratedPiece {
 /** The pieces of an answer; `result` has its whole and its figures when the last has come. */
 export interface GenerationStream extends AsyncIterable<GeneratedPiece> {
   readonly result: Promise<Generation>;
+  /** Ends it after the token under way; `result` has what was said until then. */
+  abort(): void;
 }
 
 /** What a chat template makes of the messages, ready for the answer. */
@@ -87,18 +89,22 @@ export class Session {
 
   /** `prompt`: a text as it is, or a conversation through the model's chat template. */
   generate(prompt: string | Message[], options: SessionGenerateOptions = {}): GenerationStream {
+    const control = new AbortController();
+    if (options.signal?.aborted) control.abort();
+    options.signal?.addEventListener('abort', () => control.abort(), { once: true, signal: control.signal });
     const waiting: GeneratedPiece[] = [];
     let wake = () => {};
     let done = false;
-    const result = this.run(prompt, options, (text, ids) => {
+    const result = this.run(prompt, { ...options, signal: control.signal }, (text, ids) => {
       waiting.push({ text, ids });
       wake();
     }).finally(() => {
       done = true;
+      control.abort(); // lets go of the caller's signal
       wake();
     });
     result.catch(() => undefined); // thrown by the iteration, too
-    const stop = () => this.model.host.cancel(this.id).catch(() => undefined);
+    const abort = () => control.abort();
     async function* pieces() {
       try {
         for (;;) {
@@ -108,10 +114,13 @@ export class Session {
         }
         await result;
       } finally {
-        if (!done) await stop(); // the loop over the pieces was left
+        if (!done) {
+          abort(); // the loop over the pieces was left
+          await result.catch(() => undefined);
+        }
       }
     }
-    return { result, [Symbol.asyncIterator]: pieces };
+    return { result, abort, [Symbol.asyncIterator]: pieces };
   }
 
   close(): Promise<void> {

@@ -1,8 +1,9 @@
-// From the common dialect of src/tokenizer/regex_dialect.h to RegExp with the flags "gmu".
+// From the common dialect of src/tokenizer/regex_dialect.h to RegExp with the flags "gu".
 //
 //   \x{61}            \u{61}
 //   (?i:'s|'t)        (?:'[sS\u017f]|'[tT]): not every engine knows modifiers
 //   [^\r\n]?+  \p{L}++  (?=([^\r\n]?))\1: a lookahead never gives back what it matched
+//   .  (?s:.)  ^  $    [^\n]  [^]  (?<![^\n])  (?![^\n]): JavaScript has more ends of lines than "\n"
 //   \' \" \-          what needs no escape must have none
 
 const kSyntax = /[\^$\\.*+?()[\]{}|/]/;
@@ -50,8 +51,8 @@ export function toRegExp(pattern: string): RegExp {
   let out = '';
   let atom = 0; // where the last atom of `out` begins
   let nGroups = 0;
-  const open: { begin: number; ignoresCase: boolean }[] = [];
-  let ignoresCase = false;
+  const open: { begin: number; ignoresCase: boolean; dotIsAny: boolean }[] = [];
+  let ignoresCase = false, dotIsAny = false;
   for (let at = 0; at < pattern.length; ) {
     const c = pattern[at];
     const before = out.length;
@@ -66,12 +67,14 @@ export function toRegExp(pattern: string): RegExp {
       at = end;
       atom = before;
     } else if (c === '(') {
-      open.push({ begin: before, ignoresCase });
-      const flags = /^\(\?([ims]*)(?:-[imsx]+)?:/.exec(pattern.slice(at));
+      const flags = /^\(\?([ims]*)(?:-([ims]*))?([:)])/.exec(pattern.slice(at));
+      if (flags?.[3] !== ')') open.push({ begin: before, ignoresCase, dotIsAny }); // else of the group around
       if (flags) {
-        if (flags[1].includes('i')) ignoresCase = true;
-        out += flags[1].includes('s') ? '(?s:' : '(?:';
-        at += flags[0].length;
+        const [all, on, off = '', end] = flags;
+        ignoresCase = (ignoresCase || on.includes('i')) && !off.includes('i');
+        dotIsAny = (dotIsAny || on.includes('s')) && !off.includes('s');
+        out += end === ':' ? '(?:' : '';
+        at += all.length;
       } else if (pattern[at + 1] === '?') {
         const head = /^\(\?(?:<?[=!]|<\w+>)/.exec(pattern.slice(at))?.[0] ?? '(?';
         out += head;
@@ -86,7 +89,7 @@ export function toRegExp(pattern: string): RegExp {
       at++;
       if (group) {
         atom = group.begin;
-        ignoresCase = group.ignoresCase;
+        ({ ignoresCase, dotIsAny } = group);
       }
     } else if (/[*+?]/.test(c) || /^\{\d+,?\d*\}/.test(pattern.slice(at))) {
       const [quantifier] = /^(?:[*+?]|\{\d+,?\d*\})/.exec(pattern.slice(at))!;
@@ -98,6 +101,10 @@ export function toRegExp(pattern: string): RegExp {
         out += quantifier;
         if (pattern[at] === '?') out += pattern[at++];
       }
+    } else if (c === '.' || c === '^' || c === '$') {
+      out += { '.': dotIsAny ? '[^]' : '[^\\n]', '^': '(?<![^\\n])', $: '(?![^\\n])' }[c];
+      at++;
+      atom = before;
     } else {
       const letter = String.fromCodePoint(pattern.codePointAt(at)!);
       out += ignoresCase ? anyCase(letter) : letter === '}' || letter === ']' ? `\\${letter}` : letter;
@@ -105,5 +112,5 @@ export function toRegExp(pattern: string): RegExp {
       atom = before;
     }
   }
-  return new RegExp(out, 'gmu');
+  return new RegExp(out, 'gu');
 }

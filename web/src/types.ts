@@ -1,5 +1,32 @@
 // What the package takes and answers.
-import type { AdapterDescription } from './gpu.js';
+
+/** `navigator.gpu`, or the GPU of the package `webgpu`: not every program has the types of WebGPU. */
+export interface GpuSource {
+  requestAdapter(options?: object): Promise<unknown>;
+}
+
+export interface AdapterDescription {
+  name: string;
+  vendor: string;
+  architecture: string;
+  driver: string;
+  software: boolean;
+  features: {
+    f16: boolean;
+    subgroups: boolean;
+    min_subgroup_size: number;
+    max_subgroup_size: number;
+    timestamps: boolean;
+  };
+  limits: {
+    max_binding_bytes: number;
+    max_buffer_bytes: number;
+    max_bindings: number;
+    max_invocations: number;
+    max_workgroup_bytes: number;
+    max_workgroups: number;
+  };
+}
 
 export type Precision = 'f32' | 'f16' | 'automatic';
 export type KvType = 'automatic' | 'f32' | 'f16' | 'int8';
@@ -8,6 +35,15 @@ export type KvType = 'automatic' | 'f32' | 'f16' | 'int8';
 export interface LoadOptions {
   /** Keep what a URL gives in the browser's storage; true unless said otherwise. */
   cache?: boolean;
+  /**
+   * Compare whole files with the sums that the Hub or an MLC folder publishes of them, once they are
+   * all kept; true unless said otherwise. Only what is kept is compared.
+   */
+  verify?: boolean;
+  /** Where "owner/name" is looked for: https://huggingface.co unless said otherwise. */
+  hubUrl?: string;
+  /** Of the Hub, for models that are not for everybody. */
+  token?: string;
   precision?: Precision;
   kv?: KvType;
   /** Tokens that a session can hold; 4096, or fewer where the model has fewer, if nothing is said. */
@@ -20,7 +56,7 @@ export interface LoadOptions {
 export interface LoadProgress {
   doneBytes: number;
   totalBytes: number;
-  stage: 'weights' | 'kernels';
+  stage: 'weights' | 'kernels' | 'verify';
   /** Something that a person should know before the bytes are fetched. */
   notice?: string;
 }

@@ -1,6 +1,7 @@
 // The worker of a page: a LocalHost, called by messages.
+import type { EngineHost } from './engine_host.js';
 import { asHandloomError } from './errors.js';
-import { LocalHost, type EngineHost } from './engine_host.js';
+import { LocalHost } from './local_host.js';
 
 export type Method = keyof EngineHost;
 

@@ -1,6 +1,7 @@
 // The engine in a worker, so that the page's own thread never blocks.
-import { HandloomError, type ErrorCode } from './errors.js';
-import type { EngineHost, Source } from './engine_host.js';
+import { HandloomError, disposed, type ErrorCode } from './errors.js';
+import type { EngineHost } from './engine_host.js';
+import type { Source } from './source.js';
 import type { GenerateOptions, Generation, LoadOptions, LoadProgress, LoadedModel, MemoryUse } from './types.js';
 import type { Method, Reply } from './worker.js';
 
@@ -13,6 +14,7 @@ interface Pending {
 export class WorkerHost implements EngineHost {
   private readonly pending = new Map<number, Pending>();
   private nextId = 1;
+  private ended: HandloomError | undefined;
 
   constructor(
     wasm: WebAssembly.Module,
@@ -29,16 +31,21 @@ export class WorkerHost implements EngineHost {
       if ('ok' in data) call.resolve(data.ok as never);
       else call.reject(new HandloomError(data.error.code as ErrorCode, data.error.message));
     };
-    worker.onerror = (event) => this.fail(`the engine's worker ended: ${event.message || 'it cannot be loaded'}`);
+    worker.onerror = (event) =>
+      this.end(new HandloomError('internal', `worker: ended: ${event.message || 'it cannot be loaded'}`));
     worker.postMessage({ start: wasm });
   }
 
-  private fail(message: string): void {
-    for (const { reject } of this.pending.values()) reject(new HandloomError('internal', `worker: ${message}`));
+  /** Nothing is answered any more. */
+  private end(reason: HandloomError): void {
+    this.ended ??= reason;
+    for (const { reject } of this.pending.values()) reject(this.ended);
     this.pending.clear();
+    this.worker.terminate();
   }
 
   private call<T>(method: Method, args: unknown[], onEvent?: (...event: never[]) => void): Promise<T> {
+    if (this.ended) return Promise.reject(this.ended);
     const id = this.nextId++;
     return new Promise<T>((resolve, reject) => {
       this.pending.set(id, { resolve, reject, onEvent });
@@ -92,8 +99,10 @@ export class WorkerHost implements EngineHost {
     return this.call<void>('cancel', [session]);
   }
   async dispose() {
-    await this.call<void>('dispose', []);
-    this.worker.terminate();
-    this.fail('the model was disposed');
+    try {
+      if (!this.ended) await this.call<void>('dispose', []);
+    } finally {
+      this.end(disposed());
+    }
   }
 }

@@ -1,7 +1,8 @@
 // Debian's Chromium with a fresh profile. Its WebGPU runs on SwiftShader: no f16, small limits, slow.
 import { chromium } from 'playwright-core';
 
-export async function openBrowser(extraFlags = []) {
+/** `flags`: the first alone gives WebGPU here, where there is no GPU. */
+export async function openBrowser(flags = ['--enable-unsafe-webgpu']) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -11,8 +12,7 @@ export async function openBrowser(extraFlags = []) {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      '--enable-unsafe-webgpu',
-      ...extraFlags,
+      ...flags,
     ],
   });
 }

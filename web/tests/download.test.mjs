@@ -2,71 +2,45 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { serve } from '../serve.mjs';
-import { openBrowser } from './browser.mjs';
+import { openBrowser, until } from './browser.mjs';
+import * as models from './models.mjs';
+import { ask as askIn, openPage } from './page.mjs';
+import { sendBytes, startServer } from './server.mjs';
 
+const kStarter = './models/starter';
 const kWeights = '/models/starter/model.safetensors';
 const kWeightsBytes = 13_676_000; // about
 
-/** What the server does instead of answering; of each test's own. */
-let intercept = () => false;
-let served = 0; // bytes of weights that were asked for
-let server, browser, page;
+let server, browser, page, newPage, hubUrl;
 
 before(async () => {
-  server = await serve({
-    intercept(request, response, file) {
-      if (request.url === '/blank.html') {
-        response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>test</title>');
-        return true;
-      }
-      if (intercept(request, response, file)) return true;
-      const range = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '');
-      if (range && request.url === kWeights) served += Math.max(0, Number(range[2]) - Number(range[1]) + 1);
-      return false;
-    },
-  });
+  server = await startServer();
+  hubUrl = server.hubUrl;
+  server.addRepository('weavers/starter', models.starter);
+  server.addFiles('mlc', models.mlc());
   browser = await openBrowser();
-  const context = await browser.newContext();
-  page = await context.newPage();
-  await page.goto(`${server.url}blank.html`);
-  page.setDefaultTimeout(300_000);
+  ({ page, newPage } = await openPage(browser, server));
 });
 after(async () => {
   await browser?.close();
   server?.close();
 });
 afterEach(async () => {
-  intercept = () => false;
-  served = 0;
+  server.misbehave = () => false;
+  server.requests.length = 0;
   await page.evaluate(async () => (await import('/handloom.js')).deleteCached());
 });
 
-/** Loads the starter, or what lies at `path`, and asks it something; answers with text or error. */
-function ask(options = {}, path = 'models/starter') {
-  return page.evaluate(
-    async ([from, { abortAfter, ...loadOptions }]) => {
-      const { loadModel } = await import('/handloom.js');
-      const abort = new AbortController();
-      const notices = [];
-      const onProgress = ({ doneBytes, notice }) => {
-        if (notice) notices.push(notice);
-        if (doneBytes > abortAfter) abort.abort();
-      };
-      try {
-        const model = await loadModel(from, { ...loadOptions, onProgress, signal: abort.signal });
-        const session = await model.createSession();
-        const messages = [{ role: 'user', content: 'What is the capital of France? Answer in one word.' }];
-        const { text } = await session.generate(messages, { temperature: 0 }).result;
-        await model.dispose();
-        return { text, notices };
-      } catch ({ name, code, message }) {
-        return { name, code, message, notices };
-      }
-    },
-    [path, options],
-  );
-}
+// The plain plan has the fewest kernels to compile.
+const ask = (source = kStarter, options = {}) => askIn(page, source, { plan: 'plain', ...options });
+const kept = () => page.evaluate(async () => (await import('/handloom.js')).listCached());
+
+/** Bytes of weights that were asked for. */
+const served = () =>
+  server.requests.reduce((sum, { url, range }) => {
+    const [begin, last] = (/(\d+)-(\d+)/.exec(range) ?? [0, 0, -1]).slice(1).map(Number);
+    return url === kWeights ? sum + Math.max(0, last + 1 - begin) : sum;
+  }, 0);
 
 function expectParis({ text, message }) {
   assert.equal(text, 'Paris', message);
@@ -78,21 +52,36 @@ function expectError(answer, code, message) {
   assert.match(answer.message, message);
 }
 
-test('the second load needs no network', async () => {
-  expectParis(await ask());
-  const [kept] = await page.evaluate(async () => (await import('/handloom.js')).listCached());
-  assert.ok(kept.complete && kept.bytes >= kWeightsBytes, JSON.stringify(kept));
-  intercept = (request, response) => {
-    if (!request.url.startsWith('/models/')) return false;
-    response.writeHead(503).end();
+/** From now on there is no network but for the package itself. */
+function disconnect() {
+  server.misbehave = (request, response) => {
+    if (!/^\/(models|files|hub|cdn)\//.test(request.url)) return false;
+    response.destroy();
     return true;
   };
+}
+
+test('the second load needs no network', async () => {
   expectParis(await ask());
+  const [model] = await kept();
+  assert.ok(model.complete && model.bytes >= kWeightsBytes, JSON.stringify(model));
+  disconnect();
+  expectParis(await ask());
+});
+
+test('the second load of a repository needs none, either, and no second check', async () => {
+  const first = await ask('weavers/starter', { hubUrl });
+  expectParis(first);
+  assert.ok(first.stages.includes('verify'), first.stages.join());
+  disconnect();
+  const second = await ask('weavers/starter', { hubUrl });
+  expectParis(second);
+  assert.ok(!second.stages.includes('verify'), second.stages.join());
 });
 
 test('broken connections are taken up where they broke', async () => {
   let n = 0;
-  intercept = (request, response, file) => {
+  server.misbehave = (request, response) => {
     if (request.url !== kWeights || ++n % 2 === 0) return false;
     // Half of what was promised, then the line goes dead.
     const write = response.write.bind(response);
@@ -109,10 +98,32 @@ test('broken connections are taken up where they broke', async () => {
 });
 
 test('an aborted download goes on where it was', async () => {
-  expectError(await ask({ abortAfter: 5e6 }), 'aborted', /aborted/);
-  const before = served;
+  expectError(await ask(kStarter, { abortAfter: 5e6 }), 'aborted', /aborted/);
+  const before = served();
   expectParis(await ask());
-  assert.ok(served - before < kWeightsBytes - 4e6, `${before} bytes, then ${served - before}`);
+  assert.ok(served() - before < kWeightsBytes - 4e6, `${before} bytes, then ${served() - before}`);
+});
+
+test('a closed tab, too', async () => {
+  const tab = await newPage();
+  let n = 0;
+  server.misbehave = ({ url }) => url === kWeights && ++n > 8; // the others are never answered
+  const loading = askIn(tab, kStarter, { plan: 'plain' }).catch(() => undefined);
+  const half = await until('half of the model', async () => (await kept()).find(({ bytes }) => bytes > 5e6));
+  await tab.close();
+  await loading;
+  server.misbehave = () => false;
+  server.requests.length = 0;
+  expectParis(await ask());
+  assert.ok(served() < kWeightsBytes - 5e6, `${half.bytes} bytes were kept, ${served()} fetched`);
+});
+
+test('two tabs may load the same model at once', async () => {
+  const other = await newPage();
+  for (const answer of await Promise.all([ask(), askIn(other, kStarter, { plan: 'plain' })])) expectParis(answer);
+  await other.close();
+  disconnect();
+  expectParis(await ask());
 });
 
 test('a damaged cache is fetched anew', async () => {
@@ -127,27 +138,82 @@ test('a damaged cache is fetched anew', async () => {
       await writable.close();
     }
   });
-  served = 0;
+  server.requests.length = 0;
   expectParis(await ask());
-  assert.ok(served > 0 && served < 3e6, `${served} bytes fetched again`);
+  assert.ok(served() > 0 && served() < 3e6, `${served()} bytes fetched again`);
 });
 
-test('too little storage is said before the download, which goes on', async () => {
+async function withQuota(quotaSize, action) {
   const client = await page.context().newCDPSession(page);
   const origin = new URL(server.url).origin;
-  await client.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 20e6 });
-  const answer = await ask();
-  await client.send('Storage.overrideQuotaForOrigin', { origin });
+  await client.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
+  try {
+    return await action();
+  } finally {
+    await client.send('Storage.overrideQuotaForOrigin', { origin });
+  }
+}
+
+test('too little storage is said before the download, which goes on', async () => {
+  const answer = await withQuota(20e6, () => ask());
   expectParis(answer);
   assert.match(answer.notices[0] ?? 'nothing', /no room for the 14 MB of this model/);
 });
 
+/** A server that knows no ranges, such as Python's. */
+const knowsNoRanges = (request) => {
+  delete request.headers.range;
+  return false;
+};
+
+test('a server without range requests sends each file once', async () => {
+  server.misbehave = knowsNoRanges;
+  expectParis(await ask());
+  const asked = server.requests.filter(({ url, range }) => url === kWeights && range === undefined);
+  assert.equal(asked.length, 1); // and before it one for a range, which finds out
+  disconnect();
+  expectParis(await ask());
+});
+
+test('without room to keep them, such a server is refused', async () => {
+  server.misbehave = knowsNoRanges;
+  const answer = await withQuota(20e6, () => ask());
+  expectError(answer, 'unsupported', /model\.safetensors: the server sends whole files only, and .* has no room/);
+});
+
+test('a file that is not what the Hub published', async () => {
+  const wrong = Buffer.from(models.starter.get('model.safetensors'));
+  wrong[7_000_000] ^= 1;
+  server.misbehave = (request, response) => {
+    if (request.url !== '/cdn/weavers/starter/model.safetensors') return false;
+    sendBytes(request, response, wrong);
+    return true;
+  };
+  expectError(await ask('weavers/starter', { hubUrl }), 'bad_format', /model\.safetensors: has sha256 \w+, expected \w+/);
+  server.misbehave = () => false;
+  expectParis(await ask('weavers/starter', { hubUrl })); // nothing of it was kept
+});
+
+test("a shard that is not what MLC's list says", async () => {
+  const path = '/files/mlc/params_shard_1.bin';
+  server.misbehave = (request, response, bytes) => {
+    if (request.url !== path) return false;
+    const wrong = Buffer.from(bytes);
+    wrong[5_000_000] ^= 1;
+    sendBytes(request, response, wrong);
+    return true;
+  };
+  expectError(await ask('./files/mlc'), 'bad_format', /params_shard_1\.bin: has md5 \w+, expected \w+/);
+  server.misbehave = () => false;
+  expectParis(await ask('./files/mlc'));
+});
+
 test('a model that is not there', async () => {
-  expectError(await ask({}, 'models/nothing.gguf'), 'not_found', /nothing\.gguf/);
+  expectError(await ask('./models/nothing.gguf'), 'not_found', /nothing\.gguf/);
 });
 
 test('a web page instead of weights', async () => {
-  intercept = (request, response) => {
+  server.misbehave = (request, response) => {
     if (request.url !== kWeights) return false;
     response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Sign in first</html>');
     return true;
@@ -155,21 +221,10 @@ test('a web page instead of weights', async () => {
   expectError(await ask(), 'bad_format', /model\.safetensors: is a web page/);
 });
 
-test('a server without range requests', async () => {
-  intercept = (request) => {
-    delete request.headers.range;
-    return false;
-  };
-  expectError(await ask(), 'unsupported', /sends whole files only/);
-});
-
 test('a file cut short', async () => {
-  intercept = (request, response, file) => {
+  server.misbehave = (request, response) => {
     if (request.url !== kWeights) return false;
-    const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
-    const end = Math.min(Number(to), 9_999_999);
-    response.writeHead(206, { 'content-range': `bytes ${from}-${end}/10000000`, 'content-type': 'application/octet-stream' });
-    import('node:fs').then(({ createReadStream }) => createReadStream(file, { start: Number(from), end }).pipe(response));
+    sendBytes(request, response, models.starter.get('model.safetensors').subarray(0, 10_000_000));
     return true;
   };
   expectError(await ask(), 'bad_format', /model\.safetensors: is 10000000 bytes, the header promises/);
@@ -177,11 +232,16 @@ test('a file cut short', async () => {
 
 test('a file that changes while it is read', async () => {
   let n = 0;
-  intercept = (request, response) => {
+  server.misbehave = (request, response) => {
     if (request.url !== kWeights) return false;
     const writeHead = response.writeHead.bind(response);
     response.writeHead = (status, headers) => writeHead(status, { ...headers, etag: `"${n++ < 2 ? 1 : 2}"` });
     return false;
   };
   expectError(await ask(), 'io', /changed on the server/);
+});
+
+test('a server of another origin that does not allow this page to read', async () => {
+  const elsewhere = server.url.replace('localhost', '127.0.0.1');
+  expectError(await ask(`${elsewhere}models/starter`), 'io', /does it allow other pages to read from it \(CORS\)/);
 });

@@ -1,15 +1,10 @@
 // Patterns of tokenizers as RegExp: what the published ones need that JavaScript has otherwise.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { build } from 'esbuild';
 
-const built = await build({
-  entryPoints: [new URL('../src/regex.ts', import.meta.url).pathname],
-  bundle: true,
-  format: 'esm',
-  write: false,
-});
-const { toRegExp } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+import { importSource } from './bundle.mjs';
+
+const { toRegExp } = await importSource('regex.ts');
 
 const split = (pattern, text) => text.match(toRegExp(pattern));
 
@@ -36,6 +31,14 @@ test('possessive quantifiers never give back', () => {
 test('case is ignored where the pattern says so, and only there', () => {
   assert.deepEqual(split('(?i:Re)x', 'rEx REX rex'), ['rEx', 'rex']);
   assert.deepEqual(split("(?i:'s)", "'S 's '\u017f"), ["'S", "'s", "'\u017f"]);
+});
+
+test('a dot and the ends of lines know "\\n" alone', () => {
+  assert.deepEqual(split('.+', 'a\r\u2028b\nc'), ['a\r\u2028b', 'c']);
+  assert.deepEqual(split('(?s:a.)b.|.', 'a\nb\n'), ['a', 'b']);
+  assert.deepEqual(split('(?s:a.)b', 'a\nb'), ['a\nb']);
+  assert.deepEqual(split('(?s)a.(?-s:b.)', 'a\nb\na\nbc'), ['a\nbc']);
+  assert.deepEqual(split('^.|.$', 'ab\r\ncd'), ['a', '\r', 'c', 'd']);
 });
 
 test('escapes that JavaScript refuses', () => {
