@@ -4,8 +4,8 @@
 #include "reference/rope.h"
 #include "tests/ops/appended.h"
 #include "tests/ops/inputs.h"
-#include "tests/ops/rope_data.h"
-#include "tests/support/quantised_data.h"
+#include "checks/rope_data.h"
+#include "checks/quantised_weight.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 

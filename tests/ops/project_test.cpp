@@ -4,7 +4,7 @@
 #include "reference/geglu.h"
 #include "reference/swiglu.h"
 #include "tests/ops/inputs.h"
-#include "tests/support/quantised_data.h"
+#include "checks/quantised_weight.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 
