@@ -31,6 +31,8 @@ export interface EngineHost {
     onText: (text: string, ids: number[]) => void,
   ): Promise<Generation>;
   cancel(session: number): Promise<void>;
+  /** For a module that has more than the runtime; what needs no model works without one. */
+  inspect<T>(name: string, args: object): Promise<T>;
   dispose(): Promise<void>;
 }
 
@@ -111,6 +113,10 @@ export class LocalHost implements EngineHost {
   }
   async cancel(session: number) {
     this.engine?.cancel(session);
+  }
+  async inspect<T>(name: string, args: object) {
+    this.engine ??= await Engine.create(this.wasm, await Gpu.open(this.gpu));
+    return this.engine.inspect<T>(name, args);
   }
   async dispose() {
     this.engine?.dispose();

@@ -13,7 +13,7 @@ import { WorkerHost } from './worker_host.js';
 export { deleteCached, listCached, type CachedModel } from './cache.js';
 export { Chat, type ChatCompletion, type ChatCompletionChunk, type ChatRequest } from './chat.js';
 export { HandloomError, type ErrorCode } from './errors.js';
-export type { Source } from './engine_host.js';
+export type { EngineHost, Source } from './engine_host.js';
 export {
   Model,
   Session,
@@ -24,15 +24,18 @@ export {
 } from './model.js';
 export type * from './types.js';
 
-export interface LoadModelOptions extends LoadOptions {
-  onProgress?: (progress: LoadProgress) => void;
-  /** Ends the loading with an error of code `aborted`. */
-  signal?: AbortSignal;
+export interface EngineOptions {
   /** Under Node: the GPU of the package `webgpu`. The engine then runs in this thread. */
   adapter?: GPU;
   /** Where handloom.wasm and worker.js are; beside this file unless said otherwise. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
+}
+
+export interface LoadModelOptions extends LoadOptions, EngineOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  /** Ends the loading with an error of code `aborted`. */
+  signal?: AbortSignal;
 }
 
 export type { AdapterDescription } from './gpu.js';
@@ -67,14 +70,18 @@ async function compileWasm(url: URL): Promise<WebAssembly.Module> {
   return WebAssembly.compileStreaming(response);
 }
 
+/** The engine without a model, in a worker where there are any. */
+export async function startEngine({ adapter, wasmUrl, workerUrl }: EngineOptions = {}): Promise<EngineHost> {
+  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
+  return adapter || typeof Worker === 'undefined'
+    ? new LocalHost(wasm, adapter ?? globalThis.navigator?.gpu)
+    : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));
+}
+
 /** Loads a model. Errors are HandloomErrors; their messages say what to do. */
 export async function loadModel(source: Source, options: LoadModelOptions = {}): Promise<Model> {
   const { onProgress, signal, adapter, wasmUrl, workerUrl, ...engineOptions } = options;
-  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
-  const host: EngineHost =
-    adapter || typeof Worker === 'undefined'
-      ? new LocalHost(wasm, adapter ?? globalThis.navigator?.gpu)
-      : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));
+  const host = await startEngine({ adapter, wasmUrl, workerUrl });
   // A worker resolves relative URLs against itself.
   const place = typeof source === 'string' && globalThis.location ? new URL(source, location.href).href : source;
   try {
