@@ -25,7 +25,7 @@ uint64_t bytes_to_read(const AdapterInfo& adapter) {
 Result<BandwidthProbe> BandwidthProbe::start(gpu::Device& device) {
   const uint64_t bytes = bytes_to_read(device.adapter());
   const auto n = static_cast<uint32_t>(bytes / 16);
-  TRY(const gpu::Tensor data,
+  TRY(gpu::Tensor data,
       device.create_tensor("bandwidth.data", DType::u32, {n, 4}, gpu::MemoryKind::other));
   TRY(gpu::Tensor folded,
       device.create_tensor("bandwidth.folded", DType::u32, {kWorkgroups}, gpu::MemoryKind::other));
@@ -35,7 +35,7 @@ Result<BandwidthProbe> BandwidthProbe::start(gpu::Device& device) {
                 .params = kernels::ReadBandwidthParams{.n = n, .n_workgroups = kWorkgroups},
                 .workgroups = {kWorkgroups, 1, 1}});
   TRY(gpu::Recording recording, enc.finish());
-  return BandwidthProbe(device, std::move(recording), std::move(folded), bytes);
+  return BandwidthProbe(device, std::move(recording), std::move(data), std::move(folded));
 }
 
 gpu::Readback BandwidthProbe::next_readback() {
@@ -46,7 +46,8 @@ gpu::Readback BandwidthProbe::next_readback() {
 
 void BandwidthProbe::resume() {
   const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  if (repeats_ > 0) best_ = std::max(best_, static_cast<double>(bytes_) * repeats_ / seconds);
+  if (repeats_ > 0)
+    best_ = std::max(best_, static_cast<double>(data_.bytes()) * repeats_ / seconds);
   is_finished_ = repeats_ > 0 && (seconds > kSecondsWanted || repeats_ >= kMostRepeats);
   repeats_ = std::max(1u, 2 * repeats_);
 }

@@ -21,16 +21,16 @@ class BandwidthProbe {
  private:
   using Clock = std::chrono::steady_clock;
 
-  BandwidthProbe(gpu::Device& device, gpu::Recording recording, gpu::Tensor folded, uint64_t bytes)
+  BandwidthProbe(gpu::Device& device, gpu::Recording recording, gpu::Tensor data,
+                 gpu::Tensor folded)
       : device_(device),
         recording_(std::move(recording)),
-        folded_(std::move(folded)),
-        bytes_(bytes) {}
+        data_(std::move(data)),
+        folded_(std::move(folded)) {}
 
   gpu::Device& device_;
   gpu::Recording recording_;
-  gpu::Tensor folded_;
-  uint64_t bytes_;
+  gpu::Tensor data_, folded_;  // a recording does not keep what it binds
   uint32_t repeats_ = 0;  // of the run under way; the first one, which compiles and warms up, is 0
   Clock::time_point started_;
   double best_ = 0;

@@ -3,7 +3,7 @@ import type { AdapterDescription } from '../src/index.js';
 import { byId, row, table, verdict } from './lib/dom.js';
 import { kFamilies, outlookOf } from './lib/families.js';
 import { binaryText } from './lib/format.js';
-import { handloom } from './lib/handloom.js';
+import { handloom } from './lib/package.js';
 import { openPage } from './lib/page.js';
 import { attempt, say } from './lib/status.js';
 

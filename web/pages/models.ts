@@ -2,7 +2,7 @@
 import type { CachedModel } from '../src/index.js';
 import { byId, make, row, table } from './lib/dom.js';
 import { bytesText } from './lib/format.js';
-import { handloom } from './lib/handloom.js';
+import { handloom } from './lib/package.js';
 import { kOffered } from './lib/models.js';
 import { openPage } from './lib/page.js';
 import { attempt, say } from './lib/status.js';

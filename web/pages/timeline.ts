@@ -29,11 +29,13 @@ function sizes(): { nContext: number; nPrefill: number } {
 async function drawSteps(): Promise<void> {
   const { nContext, nPrefill } = sizes();
   const { info, adapter } = inspector!.model;
-  say('Running the steps');
+  say(`Evaluating ${Math.max(nContext, nPrefill)} tokens`);
   await inspector!.rewind(0);
   const ids = madeUpIds(Math.max(nContext, nPrefill), info.vocabSize);
   await inspector!.generate(ids, { temperature: 0, maxTokens: 1, idsOnly: true });
+  say('Running decode steps');
   const decode = await inspector!.steps('decode', nContext);
+  say('Running prefills');
   const whole = await inspector!.steps('prefill', nPrefill);
   byId('steps').replaceChildren(
     new Strip(`decode step after ${nContext - 1} tokens`, decode).element,
@@ -58,9 +60,10 @@ async function load(): Promise<void> {
   });
   bar!.disabled = false;
   if (!loaded) return;
-  const most = inspector!.model.info.context;
-  context.value ||= String(Math.min(256, most / 2));
-  prefill.value ||= String(Math.min(128, most / 2));
+  const { info, adapter } = inspector!.model;
+  const [nContext, nPrefill] = adapter.software ? [64, 16] : [256, 128];
+  context.value ||= String(Math.min(nContext, info.context - 1));
+  prefill.value ||= String(Math.min(nPrefill, info.context - 1));
   await redraw();
 }
 

@@ -3,7 +3,7 @@ import type { Model } from '../src/index.js';
 import { type Prompt, batteryFor, wrongWith } from './lib/battery.js';
 import { byId, make, verdict } from './lib/dom.js';
 import { percent, threeDigits } from './lib/format.js';
-import { handloom } from './lib/handloom.js';
+import { handloom } from './lib/package.js';
 import { Inspector, type NextToken } from './lib/inspector.js';
 import { ModelBar } from './lib/model_bar.js';
 import { openPage } from './lib/page.js';

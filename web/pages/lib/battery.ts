@@ -47,8 +47,8 @@ const kForStarter: Prompt[] = [
   },
   { kind: 'Instruction', text: 'Reply with the word yes.', expect: 'yes', maxTokens: 16 },
   { kind: 'Instruction', text: 'Count from 11 to 16.', expect: '11, 12, 13, 14, 15, 16.', maxTokens: 48 },
-  { kind: 'Open-ended', text: 'Tell me a story about a blue kite.', expect: /blue kite/, maxTokens: 120 },
-  { kind: 'Open-ended', text: 'Write a short story about a squirrel named Finn.', expect: /squirrel[\s\S]*Finn/, maxTokens: 120 },
+  { kind: 'Open-ended', text: 'Tell me a story about a blue kite.', expect: /blue kite/, maxTokens: 80 },
+  { kind: 'Open-ended', text: 'Write a short story about a squirrel named Finn.', expect: /squirrel[\s\S]*Finn/, maxTokens: 80 },
 ];
 
 const isStarter = ({ architecture, layers, modelDim, vocabSize }: ModelInfo) =>

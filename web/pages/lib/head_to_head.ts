@@ -2,7 +2,7 @@
 import type { LoadOptions } from '../../src/index.js';
 import { byId, make, row, table } from './dom.js';
 import { threeDigits } from './format.js';
-import { handloom } from './handloom.js';
+import { handloom } from './package.js';
 import { attempt, say, showLoading } from './status.js';
 import { type Answer, type WebLlmModel, askWebLlm, offeredModels } from './webllm.js';
 

@@ -1,6 +1,6 @@
 // The calls of the module inspect.wasm (web/wasm/inspect_calls.cpp), with their types.
 import type { EngineHost, GenerateOptions, Generation, Model } from '../../src/index.js';
-import { handloom } from './handloom.js';
+import { handloom } from './package.js';
 
 export interface Binding {
   name: string;

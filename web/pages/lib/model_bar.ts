@@ -2,7 +2,7 @@
 import type { Model } from '../../src/index.js';
 import { byId, make } from './dom.js';
 import { type Flags, choiceNames, withFlag } from './flags.js';
-import { handloom } from './handloom.js';
+import { handloom } from './package.js';
 import { kOffered, sourceOf } from './models.js';
 import { say, showLoading } from './status.js';
 
