@@ -178,16 +178,14 @@ Result<StepTrace> Bench::trace_decode(uint32_t context, uint32_t n_tokens,
 
 Result<StepProfile> Bench::profile_decode(uint32_t context) {
   CHECK_OK(impl_->hold(context, 1));
-  TRY(engine::Profiler profiler,
+  return impl_->run(
       engine::Profiler::of_decode(impl_->inside, std::span(impl_->ids).first(context)));
-  return impl_->run(std::move(profiler));
 }
 
 Result<StepProfile> Bench::profile_prefill(uint32_t n_tokens) {
   CHECK_OK(impl_->hold(n_tokens, 1));
-  TRY(engine::Profiler profiler,
+  return impl_->run(
       engine::Profiler::of_prefill(impl_->inside, std::span(impl_->ids).first(n_tokens)));
-  return impl_->run(std::move(profiler));
 }
 
 }  // namespace handloom

@@ -23,44 +23,43 @@ double own_us(std::span<const gpu::GpuSpan> spans, size_t i) {
   return static_cast<double>(spans[i].end_ns - std::min(begin, spans[i].end_ns)) * 1e-3;
 }
 
-Result<Profiler> Profiler::of_decode(Session::Impl& session, std::span<const uint32_t> ids) {
+Profiler Profiler::of_decode(Session::Impl& session, std::span<const uint32_t> ids) {
   Profiler profiler(session, ids);
-  // Of its own: a session's serves a whole slab, and counts the bytes of where it was made.
-  const auto position = static_cast<uint32_t>(ids.size() - 1);
-  CHECK_OK(profiler.add_pass(position, 1, Engine::Impl::Ending::token));
+  profiler.passes_ = {{.first = static_cast<uint32_t>(ids.size() - 1), .n = 1}};
   return profiler;
 }
 
-Result<Profiler> Profiler::of_prefill(Session::Impl& session, std::span<const uint32_t> ids) {
+Profiler Profiler::of_prefill(Session::Impl& session, std::span<const uint32_t> ids) {
   Profiler profiler(session, ids);
   const auto n_ids = static_cast<uint32_t>(ids.size());
   const uint32_t most = std::min(session.engine.model->max_tokens(), session.kv.most_rows());
   for (uint32_t first = 0, n = 0; first < n_ids; first += n) {
     n = even_batch(n_ids - first, most);
-    const bool is_last = first + n == n_ids;
-    CHECK_OK(profiler.add_pass(
-        first, n, is_last ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits));
+    profiler.passes_.push_back({.first = first, .n = n});
   }
   return profiler;
 }
 
-Result<void> Profiler::add_pass(uint32_t first, uint32_t n, Engine::Impl::Ending ending) {
+/// Of its own: a session's serves a whole slab, and counts the bytes of where it was made.
+Result<void> Profiler::record(const Pass& pass) {
+  using Ending = Engine::Impl::Ending;
   Engine::Impl& engine = session_.engine;
-  CHECK_OK(make_room_and_wait(engine.device, session_.kv, first, first + n));
-  TRY(gpu::Recording recording,
-      engine.record_step(session_.step, session_.kv, n, first + n, ending));
-  passes_.push_back({.recording = std::move(recording), .first = first, .n = n});
+  const uint32_t end = pass.first + pass.n;
+  CHECK_OK(make_room_and_wait(engine.device, session_.kv, pass.first, end));
+  const Ending ending = end == ids_.size() ? Ending::token : Ending::logits;
+  TRY(recording_, engine.record_step(session_.step, session_.kv, pass.n, end, ending));
   return {};
 }
 
 Result<gpu::Readback> Profiler::next_readback() {
   const Pass& pass = passes_[pass_];
+  if (!recording_) CHECK_OK(record(pass));
   gpu::Device& device = session_.engine.device;
   // A step moves its own position on.
   session_.engine.write_tokens(session_.step, ids_.subspan(pass.first, pass.n), pass.first);
-  if (!is_whole_) return device.profile(pass.recording);
+  if (!is_whole_) return device.profile(*recording_);
   CHECK_OK(device.start_trace());
-  device.submit(pass.recording);
+  device.submit(*recording_);
   return device.end_trace();
 }
 
@@ -77,13 +76,14 @@ void Profiler::resume(std::span<const std::byte> stamps) {
 }
 
 void Profiler::end_pass() {
-  const auto entries = passes_[pass_].recording.plan();
+  const auto entries = recording_->plan();
   profile_.entries.insert(profile_.entries.end(), entries.begin(), entries.end());
   for (std::vector<double>& us : us_) profile_.us.push_back(median(std::move(us)));
   profile_.span_us += median(std::move(span_us_));
   us_.clear();
   span_us_.clear();
   run_ = 0;
+  recording_.reset();
   ++pass_;
 }
 

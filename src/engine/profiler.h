@@ -7,6 +7,7 @@
 
 #include <handloom/bench.h>
 
+#include <optional>
 #include <vector>
 
 namespace handloom::engine {
@@ -15,8 +16,8 @@ class Profiler {
  public:
   /// Of the decode step that evaluates the last of `ids`, whose others `session` has evaluated at
   /// the head of its timeline; of the prefill of all of them. `ids` must live as long.
-  static Result<Profiler> of_decode(Session::Impl& session, std::span<const uint32_t> ids);
-  static Result<Profiler> of_prefill(Session::Impl& session, std::span<const uint32_t> ids);
+  static Profiler of_decode(Session::Impl& session, std::span<const uint32_t> ids);
+  static Profiler of_prefill(Session::Impl& session, std::span<const uint32_t> ids);
 
   bool finished() const { return pass_ == passes_.size(); }
   /// Submits the next run. Error: unsupported, without the feature `timestamps`.
@@ -27,19 +28,19 @@ class Profiler {
  private:
   /// What one list of dispatches evaluates: `n` ids from `first` on.
   struct Pass {
-    gpu::Recording recording;
     uint32_t first = 0, n = 0;
   };
 
   Profiler(Session::Impl& session, std::span<const uint32_t> ids) : session_(session), ids_(ids) {}
-  Result<void> add_pass(uint32_t first, uint32_t n, Engine::Impl::Ending ending);
+  Result<void> record(const Pass& pass);
   void end_pass();
 
   Session::Impl& session_;
   std::span<const uint32_t> ids_;
   std::vector<Pass> passes_;
   size_t pass_ = 0;
-  uint32_t run_ = 0;       // of the pass
+  std::optional<gpu::Recording> recording_;  // of the pass, from its first run on
+  uint32_t run_ = 0;                         // of the pass
   bool is_whole_ = false;  // this run has the clock read around the list, not around each command
   std::vector<std::vector<double>> us_;  // of each command, by run
   std::vector<double> span_us_;

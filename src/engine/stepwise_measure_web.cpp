@@ -43,16 +43,16 @@ ProfileSteps::~ProfileSteps() = default;
 
 Result<ProfileSteps> ProfileSteps::decode(Session& session, uint32_t n_tokens) {
   TRY(const std::span<const uint32_t> ids, held(session, n_tokens));
-  TRY(engine::Profiler profiler, engine::Profiler::of_decode(session.impl(), ids));
-  auto impl = std::make_unique<Impl>(Impl{.profiler = std::move(profiler)});
+  auto impl =
+      std::make_unique<Impl>(Impl{.profiler = engine::Profiler::of_decode(session.impl(), ids)});
   CHECK_OK(impl->look());
   return ProfileSteps(std::move(impl));
 }
 
 Result<ProfileSteps> ProfileSteps::prefill(Session& session, uint32_t n_tokens) {
   TRY(const std::span<const uint32_t> ids, held(session, n_tokens));
-  TRY(engine::Profiler profiler, engine::Profiler::of_prefill(session.impl(), ids));
-  auto impl = std::make_unique<Impl>(Impl{.profiler = std::move(profiler)});
+  auto impl =
+      std::make_unique<Impl>(Impl{.profiler = engine::Profiler::of_prefill(session.impl(), ids)});
   CHECK_OK(impl->look());
   return ProfileSteps(std::move(impl));
 }
