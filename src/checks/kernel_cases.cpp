@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #include <algorithm>
+#include <set>
 
 namespace handloom::checks {
 namespace {
@@ -24,10 +25,12 @@ KernelCases kernel_cases(const Features& adapter) {
   add_attention_cases(cases);
   add_sampling_cases(cases);
   KernelCases all;
+  std::set<std::string> without_subgroups;
   for (KernelCase& one : cases) {
     one.features = adapter;
     all.push_back(one);
     if (!adapter.subgroups || !has_subgroup_form(one.kernel)) continue;
+    if (!without_subgroups.insert(one.kernel).second) continue;
     one.features.subgroups = false;
     one.about += ", no subgroups";
     all.push_back(std::move(one));

@@ -31,8 +31,8 @@ struct KernelCase {
 
 using KernelCases = std::vector<KernelCase>;
 
-/// All of them, for an adapter with these features: with subgroups and without where the kernel has
-/// both forms.
+/// All of them, for an adapter with these features; where a kernel has forms with subgroups and
+/// without, its first case in both.
 KernelCases kernel_cases(const Features& adapter);
 
 // Its parts, by what the kernels do.

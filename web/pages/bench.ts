@@ -21,7 +21,7 @@ function showForms({ choices }: Flags): void {
       if (choices[name] === value) made.setAttribute('aria-current', 'true');
       return made;
     };
-    return make('span', { className: 'choice' }, `${name} `, link('chosen', undefined), ...valuesOf(name).map((v) => link(v, v)));
+    return make('span', { className: 'choice' }, `${name} `, link('default', undefined), ...valuesOf(name).map((v) => link(v, v)));
   };
   byId('forms').replaceChildren(...choiceNames.map(group));
 }

@@ -15,7 +15,7 @@ function showAdapter({ name, vendor, architecture, features }: AdapterDescriptio
     row(
       'Subgroups',
       features.subgroups
-        ? `of ${features.min_subgroup_size} to ${features.max_subgroup_size} lanes`
+        ? `of ${[...new Set([features.min_subgroup_size, features.max_subgroup_size])].join(' to ')} lanes`
         : 'no: sums go through workgroup memory',
     ),
     row('GPU time of each dispatch', features.timestamps ? 'can be measured' : 'cannot be measured'),

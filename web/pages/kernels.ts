@@ -95,7 +95,7 @@ async function runChecks(checks: KernelChecks, views: Map<string, KernelView>): 
     views.get(report.kernel)?.add(report);
   }
   const unchecked = [...views.keys()].filter((name) => !kernels.includes(name));
-  say(unchecked.length > 0 ? `Without a case: ${unchecked.join(', ')}` : '', true);
+  say(unchecked.length > 0 ? `Without a case: ${unchecked.join(', ')}.` : '', unchecked.length > 0);
   byId('summary').replaceChildren(
     verdict(failed ? 'fail' : 'pass', `${kernels.length - failed} of ${kernels.length} cases pass`),
     ` in ${views.size} kernels`,

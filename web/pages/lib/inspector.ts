@@ -107,7 +107,9 @@ export class KernelChecks {
   ) {}
 
   static async open(): Promise<KernelChecks> {
-    const { startEngine } = await handloom();
+    const { checkCapabilities, startEngine } = await handloom();
+    const { supported, reason } = await checkCapabilities();
+    if (!supported) throw new Error(reason);
     const host = await startEngine({ wasmUrl: new URL('inspect.wasm', location.href) });
     const { kernels } = await host.inspect<{ kernels: string }>('openKernelChecks', {});
     return new KernelChecks(host, kernels.split(' '));

@@ -32,12 +32,7 @@ export class ModelBar {
     this.typed.addEventListener('change', () => this.typed.value.trim() && onChoice());
     this.file.addEventListener('change', () => this.file.files?.[0] && onChoice());
     this.forms = make('span', { className: 'forms' }, ...this.formLinks());
-    byId('model-bar').append(
-      make('label', {}, 'Model ', this.select),
-      this.typed,
-      this.file,
-      this.forms,
-    );
+    byId('model-bar').prepend(make('label', {}, 'Model ', this.select), this.typed, this.file, this.forms);
   }
 
   private preselect(model: string | undefined): void {
