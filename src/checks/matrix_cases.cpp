@@ -85,7 +85,7 @@ struct MatrixCase {
 };
 
 MatrixCase matrix_case(const QuantisedType& type, Format format, bool norms) {
-  const uint32_t in_dim = 3 * row_multiple(type);
+  const uint32_t in_dim = 4 * row_multiple(type);
   return {type, format, in_dim, norms ? in_dim / 8 : 0};
 }
 
@@ -138,10 +138,8 @@ std::vector<Expectation> project_attended(KernelRun& run, const MatrixCase& c) {
                 values.values.begin() + static_cast<std::ptrdiff_t>(at * head_dim));
   }
   const gpu::Tensor x = run.inout("x", before);
-  const gpu::Tensor positions =
-      run.in("positions", std::vector<uint32_t>{kSpans * ops::kSpan - 1});
-  const ops::Spans spans{.softmax = run.in("softmax", softmax),
-                         .values = run.in("values", values)};
+  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{kSpans * ops::kSpan - 1});
+  const ops::Spans spans{.softmax = run.in("softmax", softmax), .values = run.in("values", values)};
   ops::Input next = next_input(run, kDim, Format::f32);
   ops::project_attended(run.encoder(),
                         {.positions = positions,
