@@ -10,21 +10,13 @@ interface Group {
   count: number;
   weight: number;
   bytes: number;
-  hue: number;
-}
-
-/** The family that a variant belongs to has its colour: "project_q4_0_int8" that of "project". */
-function hueOf(kernel: string): number {
-  let hash = 7;
-  for (const c of kernel) hash = (Math.imul(hash, 33) + c.charCodeAt(0)) >>> 0;
-  return hash % kHues;
 }
 
 function groupByKernel(entries: Entry[], weightOf: (entry: Entry) => number): Group[] {
   const groups = new Map<string, Group>();
   for (const entry of entries) {
     const { kernel } = entry;
-    const group = groups.get(kernel) ?? { kernel, count: 0, weight: 0, bytes: 0, hue: hueOf(kernel) };
+    const group = groups.get(kernel) ?? { kernel, count: 0, weight: 0, bytes: 0 };
     group.count++;
     group.weight += weightOf(entry);
     group.bytes += entry.bytes;
@@ -39,6 +31,7 @@ export class Strip {
   private readonly segments: HTMLButtonElement[];
   private readonly isTimed: boolean;
   private readonly total: number;
+  private readonly hues: Map<string, number>; // by kernel: those that take longest differ
 
   constructor(
     title: string,
@@ -48,6 +41,7 @@ export class Strip {
     this.isTimed = entries.every(({ us }) => us !== undefined) && entries.some(({ us }) => us! > 0);
     this.total = entries.reduce((sum, entry) => sum + this.weightOf(entry), 0);
     const groups = groupByKernel(entries, (entry) => this.weightOf(entry));
+    this.hues = new Map(groups.map(({ kernel }, i) => [kernel, i % kHues]));
     this.segments = entries.map((entry, i) => this.segment(entry, i));
     this.segments[0].tabIndex = 0;
     const strip = make('div', { className: 'strip' }, ...this.segments);
@@ -81,7 +75,7 @@ export class Strip {
   }
 
   private segment(entry: Entry, i: number): HTMLButtonElement {
-    const button = make('button', { type: 'button', tabIndex: -1, className: `hue-${hueOf(entry.kernel)}` });
+    const button = make('button', { type: 'button', tabIndex: -1, className: `hue-${this.hues.get(entry.kernel)}` });
     button.style.flexGrow = String(this.weightOf(entry) / this.total);
     button.setAttribute('aria-label', `${i + 1}: ${entry.kernel}, ${this.cost(entry)}`);
     button.addEventListener('pointerenter', () => this.show(i));
@@ -127,8 +121,8 @@ export class Strip {
   }
 
   private groupTable(groups: Group[]): HTMLElement {
-    const rows = groups.map(({ kernel, count, weight, bytes, hue }) => {
-      const name = make('span', {}, make('span', { className: `swatch hue-${hue}` }), kernel);
+    const rows = groups.map(({ kernel, count, weight, bytes }) => {
+      const name = make('span', {}, make('span', { className: `swatch hue-${this.hues.get(kernel)}` }), kernel);
       const cells = [String(count), bytesText(bytes), percent(weight / this.total)];
       if (this.isTimed) cells.push(`${threeDigits(weight)} \u00b5s`, weight > 0 ? rateText((bytes / weight) * 1e6) : '');
       return row(name, ...cells);
