@@ -5,6 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+import { buildPages } from './pages/build.mjs';
+
 const kLimitBytes = 150_000;
 const root = fileURLToPath(new URL('.', import.meta.url));
 const out = `${root}dist/`;
@@ -30,13 +32,9 @@ await build({
   splitting: true, // what both need stands once
   chunkNames: 'chunk-[hash]',
 });
-await build({
-  ...common,
-  entryPoints: { chat: 'pages/chat.ts', device: 'pages/device.ts' },
-  external: [...common.external, './handloom.js'],
-});
-copyFileSync(`${root}../build/wasm/handloom.wasm`, `${out}handloom.wasm`);
-for (const page of ['index.html', 'device.html', 'style.css']) copyFileSync(`${root}pages/${page}`, out + page);
+await buildPages(common);
+// inspect.wasm is for the pages that look inside: no part of the runtime.
+for (const file of ['handloom.wasm', 'inspect.wasm']) copyFileSync(`${root}../build/wasm/${file}`, out + file);
 
 let total = 0;
 const chunks = readdirSync(out).filter((name) => /^chunk-.*\.js$/.test(name));

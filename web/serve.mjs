@@ -1,5 +1,6 @@
-// serve.mjs [PORT]: serves the built pages, and the repository's models below /models/, with range
-// requests. As a module: serve({ port, intercept }), for tests that need a server to misbehave.
+// serve.mjs [PORT]: serves the built pages, and the repository's models below /models/, and what is
+// in web/webllm/ (README.md), with range requests. As a module: serve({ port, intercept }), for tests
+// that need a server to misbehave.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -18,6 +19,7 @@ const kTypes = {
 function fileOf(path) {
   const clean = normalize(decodeURIComponent(path)).replace(/^(\.\.\/)+/, '');
   if (clean.startsWith('/models/')) return join(here, '..', clean);
+  if (clean.startsWith('/webllm/')) return join(here, clean);
   return join(here, 'dist', clean.endsWith('/') ? `${clean}index.html` : clean);
 }
 

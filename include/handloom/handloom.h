@@ -383,6 +383,8 @@ struct GenerateOptions {
   uint32_t steps_in_flight = 0;
   bool sample_on_host = false;  // choose every token there; then one step is in flight
   bool ids_only = false;        // for measurements: no text, and end tokens do not end it
+  /// With sample_on_host: the logits that each token is chosen from, [vocab_size].
+  std::function<void(std::span<const float> logits)> on_logits;
   /// Called with each piece of finished text (perhaps empty: part of a character, or of a stop
   /// string). Answer false to end cleanly after this token.
   std::function<bool(std::string_view text, uint32_t token_id)> on_text;

@@ -49,6 +49,9 @@ PlaneLayout plane_layout(DType dtype, uint32_t n_rows, uint32_t in_dim, uint32_t
     layout.first_word[p] = (layout.n_words + kAlignedWords - 1) / kAlignedWords * kAlignedWords;
     layout.n_words = layout.first_word[p] + uint64_t{n_rows} * layout.words_per_row[p];
   }
+  // Some kernels read vec4u: where accesses are checked, as in every browser, a last one that the
+  // buffer holds in part counts as beyond its end.
+  if (is_quantised(dtype)) layout.n_words = (layout.n_words + 3) / 4 * 4;
   return layout;
 }
 

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "engine/engine_impl.h"
+#include "engine/profiler.h"
 #include "gpu/encoder.h"
 #include "gpu/native.h"
 #include "kernels/kernels.h"
@@ -17,25 +18,10 @@ namespace {
 
 using Ending = Engine::Impl::Ending;
 
-constexpr uint32_t kProfileRuns = 7;
-
 std::vector<uint32_t> made_up_ids(uint32_t n, uint32_t vocab_size) {
   std::vector<uint32_t> ids(n);
   for (uint32_t i = 0; i < n; ++i) ids[i] = random_bits(1, i, 0) % vocab_size;
   return ids;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Microseconds of span i beyond what the one before it takes.
-double own_us(std::span<const gpu::GpuSpan> spans, size_t i) {
-  const uint64_t begin =
-      i == 0 ? spans[0].begin_ns : std::max(spans[i].begin_ns, spans[i - 1].end_ns);
-  return static_cast<double>(spans[i].end_ns - std::min(begin, spans[i].end_ns)) * 1e-3;
 }
 
 Result<std::vector<gpu::GpuSpan>> wait_for_spans(gpu::Device& device, gpu::Readback readback) {
@@ -51,8 +37,8 @@ StepTrace summary(std::span<const gpu::GpuSpan> spans, uint32_t n_steps) {
   if (spans.size() <= steady || n_steps == 0) return {};
   double busy_us = 0, steady_us = 0;
   for (size_t i = 1; i < spans.size(); ++i) {
-    busy_us += own_us(spans, i);
-    if (i >= steady) steady_us += own_us(spans, i);
+    busy_us += engine::own_us(spans, i);
+    if (i >= steady) steady_us += engine::own_us(spans, i);
   }
   const double wall_us = static_cast<double>(spans.back().end_ns - spans[steady - 1].end_ns) * 1e-3;
   return {.n_steps = n_steps,
@@ -83,8 +69,7 @@ struct Bench::Impl {
   /// Makes the timeline the first `n` - 1 ids, with room for `n_steps`; the first of these
   /// evaluates the last of the `n`.
   Result<void> hold(uint32_t n, uint32_t n_steps);
-  /// Runs a recorded step on `n` ids from `first` on and adds its times.
-  Result<void> profile(const gpu::Recording& step, uint32_t first, uint32_t n, StepProfile& to);
+  Result<StepProfile> run(engine::Profiler profiler);
 };
 
 Result<Generation> Bench::Impl::generate(std::span<const uint32_t> prompt, uint32_t n_tokens,
@@ -114,31 +99,13 @@ Result<void> Bench::Impl::hold(uint32_t n, uint32_t n_steps) {
   return {};
 }
 
-Result<void> Bench::Impl::profile(const gpu::Recording& step, uint32_t first, uint32_t n,
-                                  StepProfile& to) {
-  Engine::Impl& engine = inside.engine;
-  std::vector<std::vector<double>> us(step.plan().size());
-  std::vector<double> span_us;
-  for (uint32_t run = 0; run < kProfileRuns; ++run) {
-    // A step moves its own position on.
-    engine.write_tokens(inside.step, std::span(ids).subspan(first, n), first);
-    TRY(gpu::Readback profiled, engine.device.profile(step));
-    TRY(const std::vector<gpu::GpuSpan> spans, wait_for_spans(engine.device, std::move(profiled)));
-    for (size_t i = 0; i < spans.size(); ++i) us[i].push_back(own_us(spans, i));
-
-    engine.write_tokens(inside.step, std::span(ids).subspan(first, n), first);
-    CHECK_OK(engine.device.start_trace());
-    engine.device.submit(step);
-    TRY(const std::vector<gpu::GpuSpan> whole,
-        wait_for_spans(engine.device, engine.device.end_trace()));
-    span_us.push_back(own_us(whole, 0));
+Result<StepProfile> Bench::Impl::run(engine::Profiler profiler) {
+  while (!profiler.finished()) {
+    TRY(gpu::Readback readback, profiler.next_readback());
+    TRY(const std::vector<std::byte> stamps, gpu::wait(inside.engine.device, std::move(readback)));
+    profiler.resume(stamps);
   }
-  for (size_t i = 0; i < us.size(); ++i) {
-    to.entries.push_back(step.plan()[i]);
-    to.us.push_back(median(std::move(us[i])));
-  }
-  to.span_us += median(std::move(span_us));
-  return {};
+  return profiler.finish();
 }
 
 Result<Bench> Bench::create(Engine& engine) {
@@ -211,30 +178,14 @@ Result<StepTrace> Bench::trace_decode(uint32_t context, uint32_t n_tokens,
 
 Result<StepProfile> Bench::profile_decode(uint32_t context) {
   CHECK_OK(impl_->hold(context, 1));
-  Session::Impl& s = impl_->inside;
-  const uint32_t position = context - 1;
-  CHECK_OK(make_room_and_wait(s.engine.device, s.kv, position, position + 1));
-  // Of its own: a session's serves a whole slab, and counts the bytes of where it was made.
-  TRY(const gpu::Recording step,
-      s.engine.record_step(s.step, s.kv, 1, position + 1, Ending::token));
-  StepProfile profile;
-  CHECK_OK(impl_->profile(step, position, 1, profile));
-  return profile;
+  return impl_->run(
+      engine::Profiler::of_decode(impl_->inside, std::span(impl_->ids).first(context)));
 }
 
 Result<StepProfile> Bench::profile_prefill(uint32_t n_tokens) {
   CHECK_OK(impl_->hold(n_tokens, 1));
-  Session::Impl& s = impl_->inside;
-  const uint32_t most = std::min(s.engine.model->max_tokens(), s.kv.most_rows());
-  StepProfile profile;
-  for (uint32_t first = 0, n = 0; first < n_tokens; first += n) {
-    n = even_batch(n_tokens - first, most);
-    CHECK_OK(make_room_and_wait(s.engine.device, s.kv, first, first + n));
-    const Ending ending = first + n == n_tokens ? Ending::token : Ending::logits;
-    TRY(const gpu::Recording step, s.engine.record_step(s.step, s.kv, n, first + n, ending));
-    CHECK_OK(impl_->profile(step, first, n, profile));
-  }
-  return profile;
+  return impl_->run(
+      engine::Profiler::of_prefill(impl_->inside, std::span(impl_->ids).first(n_tokens)));
 }
 
 }  // namespace handloom

@@ -195,6 +195,7 @@ Result<std::vector<uint32_t>> Generator::chosen_tokens(std::span<const std::byte
   } else {
     std::vector<float> logits(bytes.size() / sizeof(float));
     std::memcpy(logits.data(), bytes.data(), bytes.size());
+    if (options_.on_logits) options_.on_logits(logits);
     const auto position = static_cast<uint32_t>(session_.ids.size());
     TRY(ids[0], sampler_->sample(logits, session_.ids, prompt_len_, position));
   }

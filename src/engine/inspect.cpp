@@ -1,21 +1,18 @@
 // What an Engine tells of its inside: the list of dispatches, activations, the adapter's bandwidth.
 #include "base/file.h"
 #include "base/result.h"
+#include "engine/bandwidth.h"
 #include "engine/engine_impl.h"
 #include "formats/safetensors.h"
 #include "gpu/encoder.h"
 #include "gpu/native.h"
-#include "kernels/kernels.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <map>
 
 namespace handloom {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 Result<Plan> plan_step(Engine::Impl& e, uint32_t n_tokens, uint32_t n_keys, std::string title) {
   if (n_tokens == 0 || n_tokens > e.model->max_tokens() || n_keys > e.info.context) {
@@ -121,38 +118,13 @@ Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool
 Result<double> Engine::measure_read_bandwidth() {
   Impl& e = *impl_;
   if (e.read_bandwidth) return *e.read_bandwidth;
-  constexpr uint32_t kWorkgroups = 4096;
-  constexpr double kSecondsWanted = 0.05;
-  // Larger than any cache of a GPU; a software adapter has the CPU's.
-  const Limits& limits = e.device.adapter().limits;
-  const bool is_software = e.device.adapter().kind == AdapterKind::software;
-  const uint64_t most = is_software ? uint64_t{64} << 20 : uint64_t{512} << 20;
-  const uint64_t bytes = std::min({most, limits.max_binding_bytes, limits.max_buffer_bytes}) & ~15u;
-  const auto n = static_cast<uint32_t>(bytes / 16);
-
-  TRY(const gpu::Tensor data,
-      e.device.create_tensor("bandwidth.data", DType::u32, {n, 4}, gpu::MemoryKind::other));
-  TRY(const gpu::Tensor folded, e.device.create_tensor("bandwidth.folded", DType::u32,
-                                                       {kWorkgroups}, gpu::MemoryKind::other));
-  gpu::Encoder enc(e.device, "read bandwidth");
-  enc.dispatch({.kernel = kernels::read_bandwidth(),
-                .bindings = {data, folded},
-                .params = kernels::ReadBandwidthParams{.n = n, .n_workgroups = kWorkgroups},
-                .workgroups = {kWorkgroups, 1, 1}});
-  TRY(const gpu::Recording recording, enc.finish());
-  CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(recording, folded)));  // compile, warm up
-
-  double best = 0;
-  for (uint32_t repeats = 1; repeats <= 1u << 12; repeats *= 2) {
-    const auto started = Clock::now();
-    for (uint32_t i = 1; i < repeats; ++i) e.device.submit(recording);
-    CHECK_OK(gpu::wait(e.device, e.device.submit_and_read(recording, folded)));
-    const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
-    best = std::max(best, static_cast<double>(bytes) * repeats / seconds);
-    if (seconds > kSecondsWanted) break;
+  TRY(engine::BandwidthProbe probe, engine::BandwidthProbe::start(e.device));
+  while (!probe.finished()) {
+    CHECK_OK(gpu::wait(e.device, probe.next_readback()));
+    probe.resume();
   }
-  e.read_bandwidth = best;
-  return best;
+  e.read_bandwidth = probe.bytes_per_second();
+  return *e.read_bandwidth;
 }
 
 Result<void> write_tensors(const std::string& path, TensorFormat format,

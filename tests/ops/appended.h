@@ -1,7 +1,7 @@
 // What a kernel that computes keys and values by itself left of them in the pages.
 #pragma once
 
-#include "tests/ops/kv_pages.h"
+#include "checks/kv_pages.h"
 #include "tests/support/close.h"
 
 namespace handloom::test {

@@ -2,7 +2,7 @@
 // reference::attention. Pages lie in no order; what the row may not see is NaN, and so are the
 // spans that no kernel wrote.
 #include "ops/attention_split.h"
-#include "tests/ops/attention_data.h"
+#include "checks/attention_data.h"
 #include "tests/ops/inputs.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"

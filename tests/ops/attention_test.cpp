@@ -1,7 +1,7 @@
 // attention against reference::attention, over pages in no order and contexts around the borders
 // of pages and of the kernel's chunks. What no row may see is NaN.
 #include "ops/attention.h"
-#include "tests/ops/attention_data.h"
+#include "checks/attention_data.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"

@@ -1,7 +1,7 @@
 // kv_append against reference::kv_append: f32 pages exactly, f16 and int8 pages by rounding to
 // nearest. What was in the other slots stays, bit for bit.
 #include "ops/kv_append.h"
-#include "tests/ops/kv_pages.h"
+#include "checks/kv_pages.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"

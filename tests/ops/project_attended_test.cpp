@@ -130,7 +130,7 @@ TEST(ProjectAttended, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
     for (const QuantisedType& type : weight_types()) {
-      for (const ops::InputFormat format : formats_for(type)) {
+      for (const ops::InputFormat format : formats_for(type, device().adapter().features)) {
         AttendedCase c{.heads = heads_for(type), .out_dim = 96, .part_rows = 40};
         if (dim_of(c) % row_multiple(type) != 0) c.heads.head_dim = row_multiple(type);
         seen.insert(check_row(c, features, type, format, ops::InputFormat::f32));

@@ -4,8 +4,8 @@
 #include "reference/rope.h"
 #include "tests/ops/appended.h"
 #include "tests/ops/inputs.h"
-#include "tests/ops/rope_data.h"
-#include "tests/support/quantised_data.h"
+#include "checks/rope_data.h"
+#include "checks/quantised_weight.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 
@@ -114,7 +114,7 @@ TEST(ProjectQkv, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
     for (const QuantisedType& type : weight_types()) {
-      for (const ops::InputFormat format : formats_for(type)) {
+      for (const ops::InputFormat format : formats_for(type, device().adapter().features)) {
         const uint32_t three = 3 * row_multiple(type);
         for (const DType page : {DType::f32, DType::f16}) {
           seen.insert(check_qkv({.type = type,

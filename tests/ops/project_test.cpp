@@ -4,7 +4,7 @@
 #include "reference/geglu.h"
 #include "reference/swiglu.h"
 #include "tests/ops/inputs.h"
-#include "tests/support/quantised_data.h"
+#include "checks/quantised_weight.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 
@@ -29,7 +29,8 @@ template <class Check>
 void for_each_variant(Check check) {
   for (const Features& features : feature_sets()) {
     for (const QuantisedType& type : weight_types()) {
-      for (const ops::InputFormat format : formats_for(type)) check(features, type, format);
+      for (const ops::InputFormat format : formats_for(type, device().adapter().features))
+        check(features, type, format);
     }
   }
 }
@@ -234,7 +235,7 @@ TEST(Project, MatchesTheReferenceInEveryForm) {
     const uint32_t in_dim = 3 * row_multiple(type);
     size_t n_forms = 0;
     for (const ops::ProjectForm& form : all_forms(dtype)) {
-      for (const ops::InputFormat format : formats_for(type)) {
+      for (const ops::InputFormat format : formats_for(type, device().adapter().features)) {
         if (form.act != ops::act_of(format)) continue;
         check_project(adapter.features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
         check_residual(adapter.features, type, format, {72, in_dim}, ops::InputFormat::f32, form);

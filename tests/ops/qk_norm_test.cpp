@@ -1,7 +1,7 @@
 // qk_norm against reference::qk_norm: query and key heads within the bound, value heads untouched.
 #include "ops/qk_norm.h"
 #include "reference/qk_norm.h"
-#include "tests/ops/kv_pages.h"
+#include "checks/kv_pages.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"

@@ -6,8 +6,9 @@
 #include "reference/embed.h"
 #include "reference/experts.h"
 #include "reference/matmul.h"
+#include "checks/quantised_weight.h"
 #include "tests/support/close.h"
-#include "tests/support/quantised_data.h"
+#include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 

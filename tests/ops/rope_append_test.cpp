@@ -4,7 +4,7 @@
 #include "reference/qk_norm.h"
 #include "reference/rope.h"
 #include "tests/ops/appended.h"
-#include "tests/ops/rope_data.h"
+#include "checks/rope_data.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"

@@ -1,7 +1,7 @@
 // rope against reference::rope, for the whole head and for a part of it.
 #include "ops/rope.h"
 #include "reference/rope.h"
-#include "tests/ops/rope_data.h"
+#include "checks/rope_data.h"
 #include "tests/support/close.h"
 #include "tests/support/gpu_run.h"
 #include "tests/support/refusal.h"

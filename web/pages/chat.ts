@@ -1,163 +1,162 @@
 // The chat page. Painted before any of the engine is here; loads the model at once.
-import type { Generation, LoadProgress, Message, Model, Session } from '../src/index.js';
+import type { Generation, GenerationStream, Message, Model, Session } from '../src/index.js';
+import { type Turn, keepTurns, keptTurns } from './lib/conversation.js';
+import { byId, make } from './lib/dom.js';
+import { rateText, threeDigits } from './lib/format.js';
+import { ModelBar } from './lib/model_bar.js';
+import { openPage } from './lib/page.js';
+import { readSettings, restoreSettings } from './lib/settings.js';
+import { attempt } from './lib/status.js';
 
-const handloom = () => import('./handloom.js' as string) as Promise<typeof import('../src/index.js')>;
+const talk = byId('main');
+const prompt = byId<HTMLTextAreaElement>('prompt');
+const send = byId<HTMLButtonElement>('send');
+const stop = byId('stop'), retry = byId('retry'), clear = byId('clear');
 
-const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const messages = element('messages');
-const status = element('status');
-const progress = element<HTMLProgressElement>('progress');
-const prompt = element<HTMLTextAreaElement>('prompt');
-const send = element<HTMLButtonElement>('send');
-const stop = element<HTMLButtonElement>('stop');
-const retry = element<HTMLButtonElement>('retry');
-const picker = element<HTMLSelectElement>('model');
-const file = element<HTMLInputElement>('file');
-
+let bar: ModelBar | undefined;
 let model: Model | undefined;
 let session: Session | undefined;
-let history: Message[] = [];
+let loading: AbortController | undefined;
+let turns: Turn[] = keptTurns();
 let answering: AbortController | undefined;
-
-function say(text: string, isWrong = false): void {
-  status.textContent = text;
-  status.classList.toggle('wrong', isWrong);
-}
 
 function enable(): void {
   send.disabled = !session || answering !== undefined;
   send.hidden = answering !== undefined;
   stop.hidden = answering === undefined;
-  retry.hidden = answering !== undefined || history.length < 2;
+  retry.hidden = answering !== undefined || turns.at(-1)?.role !== 'assistant';
+  clear.hidden = turns.length === 0;
+  if (bar) bar.disabled = answering !== undefined;
 }
 
-function add(role: string, text: string): HTMLElement {
-  const message = document.createElement('div');
-  message.className = `message ${role}`;
-  message.textContent = text;
-  messages.append(message);
+function show({ role, content, figures }: Turn): HTMLElement {
+  const message = make(
+    'div',
+    { className: `message ${role}` },
+    make('span', { className: 'text' }, content),
+    make('span', { className: 'figures' }, figures ?? ''),
+  );
+  talk.append(message);
   message.scrollIntoView({ block: 'end' });
   return message;
 }
 
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
-
-function showProgress({ doneBytes, totalBytes, stage }: LoadProgress): void {
-  progress.value = totalBytes > 0 ? doneBytes / totalBytes : 0;
-  say(
-    stage === 'weights'
-      ? `Loading ${megabytes(doneBytes)} of ${megabytes(totalBytes)}`
-      : 'Preparing the kernels for this GPU',
-  );
+function showAll(): void {
+  talk.replaceChildren();
+  turns.forEach(show);
+  if (turns.length === 0) talk.append(make('p', { className: 'hint' }, 'The model runs in this tab: what you write stays here.'));
 }
 
-async function load(source: string | File): Promise<void> {
-  progress.hidden = false;
-  say('Starting');
+async function load(): Promise<void> {
+  loading?.abort();
+  const mine = (loading = new AbortController());
   const old = model;
   model = session = undefined;
   enable();
-  try {
+  await attempt(async () => {
     await old?.dispose();
-    const { checkCapabilities, loadModel } = await handloom();
-    const capabilities = await checkCapabilities();
-    if (!capabilities.supported) throw new Error(capabilities.reason);
-    model = await loadModel(source, { onProgress: showProgress });
+    const loaded = await bar!.load({ signal: mine.signal });
+    if (loading !== mine) return loaded.dispose(); // another one was chosen meanwhile
+    model = loaded;
     session = await model.createSession();
-    say(
-      `${model.info.architecture}, ${model.info.weightDtype} weights, ready in ` +
-        `${(model.loadMs / 1000).toFixed(2)} s on ${model.adapter.name}`,
-    );
-  } catch (error) {
-    say((error as Error).message, true);
-  }
-  progress.hidden = true;
+  });
   enable();
 }
 
-function figures({ stats }: Generation): string {
+/** Tokens a second, and what they read of the GPU's memory; of a whole answer or so far. */
+function speed(steps: number, ms: number, bytes: number): string {
+  const seconds = ms / 1000;
+  return `${threeDigits(steps / seconds)} tok/s, ${rateText(bytes / seconds)}`;
+}
+
+function figuresOf({ stats, finishReason }: Generation): string {
   const steps = stats.generatedTokens - 1;
-  if (steps < 1) return `${stats.promptTokens} prompt tokens in ${stats.prefillMs.toFixed(0)} ms`;
-  const seconds = stats.decodeMs / 1000;
-  return (
-    `${(steps / seconds).toFixed(1)} tok/s, ${(stats.decodeBytes / seconds / 1e9).toFixed(2)} GB/s, ` +
-    `first token after ${stats.prefillMs.toFixed(0)} ms`
-  );
+  const first = `first token after ${threeDigits(stats.prefillMs)} ms`;
+  const stopped = finishReason === 'cancelled' ? ', stopped' : '';
+  return (steps > 0 ? `${speed(steps, stats.decodeMs, stats.decodeBytes)}, ${first}` : first) + stopped;
 }
 
-const numberIn = (id: string) => {
-  const { value } = element<HTMLInputElement>(id);
-  return value === '' ? undefined : Number(value);
-};
-
-/** Answers the history, which ends with what the person said. */
-async function answer(): Promise<void> {
-  if (!session) return;
-  answering = new AbortController();
-  enable();
-  const message = add('assistant', '');
-  const text = document.createElement('span');
-  message.append(text);
-  try {
-    const stream = session.generate(history, {
-      temperature: numberIn('temperature'),
-      maxTokens: numberIn('max-tokens'),
-      signal: answering.signal,
-    });
-    for await (const piece of stream) {
-      text.textContent += piece.text;
-      message.scrollIntoView({ block: 'end' });
-    }
-    const made = await stream.result;
-    history.push({ role: 'assistant', content: made.text });
-    const line = document.createElement('span');
-    line.className = 'figures';
-    line.textContent = figures(made);
-    message.append(line);
-  } catch (error) {
-    message.remove();
-    say((error as Error).message, true);
+/** Shows an answer as it comes, with its speed. */
+async function showStream(stream: GenerationStream, message: HTMLElement): Promise<void> {
+  const [text, figures] = message.children;
+  const { weightBytesPerToken, kvBytesPerToken } = model!.info;
+  let n = 0, firstAt = 0;
+  for await (const piece of stream) {
+    text.textContent += piece.text;
+    n += piece.ids.length;
+    if (firstAt === 0) firstAt = performance.now();
+    else figures.textContent = speed(n - 1, performance.now() - firstAt, (n - 1) * (weightBytesPerToken + n * kvBytesPerToken));
+    message.scrollIntoView({ block: 'end' });
   }
+}
+
+/** Answers the turns so far, of which a person's is the last. */
+async function answer(): Promise<void> {
+  const message = show({ role: 'assistant', content: '' });
+  answering = new AbortController();
+  const { signal } = answering;
+  enable();
+  const answered = await attempt(async () => {
+    const { options, system } = readSettings();
+    const messages: Message[] = turns.map(({ role, content }) => ({ role, content }));
+    if (system) messages.unshift({ role: 'system', content: system });
+    const stream = session!.generate(messages, { ...options, signal });
+    await showStream(stream, message);
+    const made = await stream.result;
+    const turn = { role: 'assistant', content: made.text, figures: figuresOf(made) };
+    turns.push(turn);
+    message.lastElementChild!.textContent = turn.figures;
+  });
   answering = undefined;
+  if (!answered) {
+    message.remove();
+    prompt.value ||= turns.pop()?.content ?? '';
+    showAll();
+  }
+  keepTurns(turns);
   enable();
   prompt.focus();
 }
 
-element<HTMLFormElement>('form').addEventListener('submit', (event) => {
-  event.preventDefault();
+function ask(): void {
   const text = prompt.value.trim();
   if (!text || send.disabled) return;
   prompt.value = '';
-  add('user', text);
-  history.push({ role: 'user', content: text });
+  if (turns.length === 0) talk.replaceChildren();
+  turns.push({ role: 'user', content: text });
+  show(turns.at(-1)!);
   void answer();
+}
+
+byId<HTMLFormElement>('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  ask();
 });
 prompt.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') answering?.abort();
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  element<HTMLFormElement>('form').requestSubmit();
+  ask();
 });
 stop.addEventListener('click', () => answering?.abort());
 retry.addEventListener('click', () => {
-  history.pop();
-  messages.lastElementChild?.remove();
+  turns.pop();
+  talk.lastElementChild?.remove();
   void answer();
 });
-picker.addEventListener('change', () => {
-  history = [];
-  messages.replaceChildren();
-  if (picker.value === 'file') {
-    file.click();
-  } else if (picker.value === 'url') {
-    const url = window.prompt('URL of a .gguf file, or of a folder with config.json and safetensors');
-    if (url) void load(url);
-  } else {
-    void load(picker.value);
-  }
-});
-file.addEventListener('change', () => {
-  if (file.files?.[0]) void load(file.files[0]);
+clear.addEventListener('click', () => {
+  answering?.abort();
+  turns = [];
+  keepTurns(turns);
+  showAll();
+  enable();
 });
 
+restoreSettings();
+showAll();
+const flags = openPage();
+if (flags) {
+  bar = new ModelBar(flags, () => void load());
+  void load();
+}
 enable();
-void load(picker.value);

@@ -1,76 +1,57 @@
-// What this browser offers, what follows from it, and which models it keeps.
+// What this browser offers, and what follows from it.
 import type { AdapterDescription } from '../src/index.js';
+import { byId, row, table, verdict } from './lib/dom.js';
+import { kFamilies, outlookOf } from './lib/families.js';
+import { binaryText } from './lib/format.js';
+import { handloom } from './lib/package.js';
+import { openPage } from './lib/page.js';
+import { attempt, say } from './lib/status.js';
 
-const handloom = () => import('./handloom.js' as string) as Promise<typeof import('../src/index.js')>;
-
-const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const verdict = element('verdict');
-const deleteAll = element<HTMLButtonElement>('delete-all');
-
-function row(table: string, name: string, ...cells: (string | HTMLElement)[]): void {
-  const tr = document.createElement('tr');
-  const th = document.createElement('th');
-  th.textContent = name;
-  tr.append(th);
-  for (const cell of cells) {
-    const td = document.createElement('td');
-    td.append(cell);
-    tr.append(td);
-  }
-  element(table).append(tr);
-}
-
-function bytes(n: number): string {
-  if (n < 1 << 20) return `${Math.round(n / 1024)} KiB`;
-  return n < 2 ** 30 ? `${(n / 2 ** 20).toFixed(0)} MiB` : `${(n / 2 ** 30).toFixed(1)} GiB`;
-}
-
-function showAdapter({ name, vendor, architecture, software, features, limits }: AdapterDescription): void {
-  verdict.textContent = software
-    ? 'Models run here, but slowly: the adapter is a software one.'
-    : 'Models run here.';
-  row('adapter', 'Name', name);
-  row('adapter', 'Vendor and architecture', `${vendor} ${architecture}`.trim() || 'not told');
-  row('adapter', 'Arithmetic in f16', features.f16 ? 'yes' : 'no: weights and sums in f32, as in the file');
-  row(
-    'adapter',
-    'Subgroups',
-    features.subgroups
-      ? `of ${features.min_subgroup_size} to ${features.max_subgroup_size} lanes`
-      : 'no: sums go through workgroup memory',
+function showAdapter({ name, vendor, architecture, features }: AdapterDescription): void {
+  byId('adapter').replaceChildren(
+    row('Name', name),
+    row('Vendor and architecture', `${vendor} ${architecture}`.trim() || 'not told'),
+    row('Arithmetic in f16', features.f16 ? 'yes' : 'no: weights and sums in f32, as in the file'),
+    row(
+      'Subgroups',
+      features.subgroups
+        ? `of ${[...new Set([features.min_subgroup_size, features.max_subgroup_size])].join(' to ')} lanes`
+        : 'no: sums go through workgroup memory',
+    ),
+    row('GPU time of each dispatch', features.timestamps ? 'can be measured' : 'cannot be measured'),
   );
-  row('adapter', 'GPU time of each dispatch', features.timestamps ? 'can be measured' : 'cannot be measured');
-  row('limits', 'Largest buffer', bytes(limits.max_buffer_bytes));
-  row(
-    'limits',
-    'Largest binding; larger matrices are split',
-    bytes(Math.min(limits.max_binding_bytes, limits.max_buffer_bytes)),
+}
+
+function showLimits({ limits }: AdapterDescription): void {
+  byId('limits').replaceChildren(
+    row('Largest buffer', binaryText(limits.max_buffer_bytes)),
+    row('Largest binding; larger matrices are split', binaryText(limits.max_binding_bytes)),
+    row('Storage buffers a kernel', String(limits.max_bindings)),
+    row('Lanes of a workgroup', String(limits.max_invocations)),
+    row('Memory of a workgroup', binaryText(limits.max_workgroup_bytes)),
+    row('Workgroups a dimension of the grid', limits.max_workgroups.toLocaleString('en')),
   );
-  row('limits', 'Storage buffers a kernel', String(limits.max_bindings));
-  row('limits', 'Workgroup: lanes, memory', `${limits.max_invocations}, ${bytes(limits.max_workgroup_bytes)}`);
 }
 
-async function showKept(): Promise<void> {
-  const { deleteCached, listCached } = await handloom();
-  const models = await listCached();
-  element('kept').replaceChildren();
-  for (const { model, bytes: kept, complete } of models) {
-    const remove = document.createElement('button');
-    remove.textContent = 'Delete';
-    remove.setAttribute('aria-label', `Delete ${model}`);
-    remove.addEventListener('click', () => void deleteCached(model).then(showKept));
-    row('kept', model, `${bytes(kept)}${complete ? '' : ', unfinished'}`, remove);
-  }
-  if (models.length === 0) row('kept', 'None');
-  deleteAll.hidden = models.length < 2;
-  deleteAll.onclick = () => void deleteCached().then(showKept);
+function showModels(adapter: AdapterDescription): void {
+  const rows = kFamilies.map((family) => {
+    const { weights, cache, refusal, note } = outlookOf(family, adapter);
+    const state = refusal ? verdict('fail', 'refused') : verdict('pass', 'within limits');
+    return row(family.name, weights, cache, state, refusal || note);
+  });
+  byId('models').replaceChildren(table(['Model', 'Weights', 'Cache', '', 'Because'], rows));
 }
 
-const { supported, reason, adapter } = await (await handloom()).checkCapabilities();
-if (supported) {
+async function show(): Promise<void> {
+  const { checkCapabilities } = await handloom();
+  const { supported, reason, adapter } = await checkCapabilities();
+  if (!supported) throw new Error(reason);
+  const { software } = adapter!;
+  say(software ? 'Models run here, but slowly: the adapter is a software one.' : 'Models run here.');
   showAdapter(adapter!);
-} else {
-  verdict.textContent = reason!;
-  verdict.className = 'wrong';
+  showLimits(adapter!);
+  showModels(adapter!);
+  byId('found').hidden = false;
 }
-await showKept();
+
+if (openPage()) void attempt(show);

@@ -225,6 +225,18 @@ export class Engine {
     this.call('generateCancel', { session });
   }
 
+  /** A call that a module with more than the runtime has; one that starts a task runs to its end. */
+  async inspect<T>(name: string, args: object): Promise<T> {
+    const answer = this.call<T>(name, args);
+    if (!name.startsWith('start')) return answer;
+    for (;;) {
+      const wanted = this.call<Wanted>('taskWanted');
+      if (wanted.done) return this.call('taskFinish');
+      await this.gpu.completed(wanted.readback!);
+      this.call('taskResume');
+    }
+  }
+
   /** What is under way ends with an error that says so. */
   dispose(): void {
     this.isDisposed = true;

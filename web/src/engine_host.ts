@@ -23,5 +23,7 @@ export interface EngineHost {
     onText: (text: string, ids: number[]) => void,
   ): Promise<Generation>;
   cancel(session: number): Promise<void>;
+  /** For a module that has more than the runtime; what needs no model works without one. */
+  inspect<T>(name: string, args: object): Promise<T>;
   dispose(): Promise<void>;
 }

@@ -15,6 +15,7 @@ import { WorkerHost } from './worker_host.js';
 export { deleteCached, listCached, type CachedModel } from './cache.js';
 export { Chat, type ChatCompletion, type ChatCompletionChunk, type ChatRequest } from './chat.js';
 export { HandloomError, type ErrorCode } from './errors.js';
+export type { EngineHost } from './engine_host.js';
 export type { Source } from './source.js';
 export {
   Model,
@@ -26,16 +27,21 @@ export {
 } from './model.js';
 export type * from './types.js';
 
-export interface LoadModelOptions extends LoadOptions {
-  onProgress?: (progress: LoadProgress) => void;
-  /** Ends the loading with an error of code `aborted`. */
-  signal?: AbortSignal;
+export interface EngineOptions {
   /** Under Node: the GPU of the package `webgpu`. The engine then runs in this thread. */
   adapter?: GpuSource;
   /** Where handloom.wasm and worker.js are; beside this file unless said otherwise. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
 }
+
+export interface LoadModelOptions extends LoadOptions, EngineOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  /** Ends the loading with an error of code `aborted`. */
+  signal?: AbortSignal;
+}
+
+export type { AdapterDescription } from './gpu.js';
 
 export interface Capabilities {
   supported: boolean;
@@ -70,15 +76,19 @@ async function compileWasm(url: URL): Promise<WebAssembly.Module> {
   });
 }
 
+/** The engine without a model, in a worker where there are any. */
+export async function startEngine({ adapter, wasmUrl, workerUrl }: EngineOptions = {}): Promise<EngineHost> {
+  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
+  return adapter || typeof Worker === 'undefined'
+    ? new LocalHost(wasm, (adapter as GPU) ?? globalThis.navigator?.gpu)
+    : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));
+}
+
 /** Loads a model. Errors are HandloomErrors; their messages say what to do. */
 export async function loadModel(source: Source, options: LoadModelOptions = {}): Promise<Model> {
   const { onProgress, signal, adapter, wasmUrl, workerUrl, ...engineOptions } = options;
   checkSignal(signal, 'loadModel');
-  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
-  const host: EngineHost =
-    adapter || typeof Worker === 'undefined'
-      ? new LocalHost(wasm, (adapter as GPU) ?? globalThis.navigator?.gpu)
-      : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));
+  const host = await startEngine({ adapter, wasmUrl, workerUrl });
   try {
     const place = resolveSource(source, options);
     const loaded = await host.load(place, engineOptions, (progress) => onProgress?.(progress), signal);

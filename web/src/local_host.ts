@@ -70,6 +70,10 @@ export class LocalHost implements EngineHost {
   async cancel(session: number) {
     this.engine?.cancel(session);
   }
+  async inspect<T>(name: string, args: object) {
+    this.engine ??= await Engine.create(this.wasm, await Gpu.open(this.gpu));
+    return this.engine.inspect<T>(name, args);
+  }
   async dispose() {
     this.engine?.dispose();
     this.engine = undefined;

@@ -117,6 +117,10 @@ export interface SamplingOptions {
 export interface GenerateOptions extends SamplingOptions {
   maxTokens?: number;
   stop?: string[];
+  /** Decode steps submitted before their tokens are known; chosen if nothing is said. */
+  stepsInFlight?: number;
+  /** For measurements: no text, and end tokens do not end it. */
+  idsOnly?: boolean;
 }
 
 export interface Stats {
@@ -125,6 +129,7 @@ export interface Stats {
   prefillMs: number;
   decodeMs: number;
   decodeBytes: number;
+  stepsInFlight: number;
 }
 
 export interface Generation {

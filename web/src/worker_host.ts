@@ -98,6 +98,9 @@ export class WorkerHost implements EngineHost {
   cancel(session: number) {
     return this.call<void>('cancel', [session]);
   }
+  inspect<T>(name: string, args: object) {
+    return this.call<T>('inspect', [name, args]);
+  }
   async dispose() {
     try {
       if (!this.ended) await this.call<void>('dispose', []);

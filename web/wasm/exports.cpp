@@ -1,33 +1,15 @@
 // What a page may call. One function takes and answers JSON, {"call": "encode", ...}; two more give
 // it memory to write bytes into. web/src/engine.ts is the other side. One engine an instance.
+#include "page.h"
+
 #include "base/file_web.h"
-#include "base/json.h"
-#include "base/json_text.h"
 #include "base/web_host.h"
 
-#include <handloom/stepwise.h>
-
-#include <map>
-
-namespace handloom {
-namespace {
-
-struct Generating {
-  std::string text;           // not told yet
-  std::vector<uint32_t> ids;  // the same
-  bool cancelled = false;
-  std::optional<GenerateSteps> steps;
-};
-
-struct Page {
-  std::optional<LoadSteps> loading;
-  std::optional<Engine> engine;
-  std::map<uint32_t, Session> sessions;
-  std::map<uint32_t, std::unique_ptr<Generating>> generating;  // by session
-  uint32_t next_session = 1;
-};
+namespace handloom::web {
 
 Page page;
+
+namespace {
 
 // --- Arguments
 
@@ -36,20 +18,6 @@ std::span<const std::byte> bytes_of(const JsonObject& call) {
   const auto at = call.find_u32("at"), n_bytes = call.find_u32("nBytes");
   if (!at || !n_bytes || !*at || !*n_bytes) return {};
   return {reinterpret_cast<const std::byte*>(uintptr_t{**at}), **n_bytes};
-}
-
-Result<std::vector<uint32_t>> get_ids(const JsonObject& call) {
-  const Json* ids = call.find("ids");
-  std::vector<uint32_t> out;
-  if (ids != nullptr && ids->is_array()) {
-    for (const Json& id : *ids) {
-      if (!id.is_number_unsigned()) break;
-      out.push_back(id.get<uint32_t>());
-    }
-    if (out.size() == ids->size()) return out;
-  }
-  return fail(ErrorCode::invalid_argument, "{}: 'ids' is {}, expected a list of token ids",
-              call.where(), ids == nullptr ? "missing" : describe(*ids));
 }
 
 /// The value of `names` whose position the key's text has; `otherwise` if the key is absent.
@@ -65,13 +33,6 @@ Result<Enum> find_named(const JsonObject& call, std::string_view key,
   }
   return fail(ErrorCode::invalid_argument, "{}: '{}' is '{}', expected one of {}", call.where(),
               key, *given, all);
-}
-
-Result<Session*> get_session(const JsonObject& call) {
-  TRY(const uint32_t id, call.get_u32("session"));
-  const auto found = page.sessions.find(id);
-  if (found != page.sessions.end()) return &found->second;
-  return fail(ErrorCode::invalid_argument, "session: {} is not open", id);
 }
 
 Result<Generating*> get_generating(const JsonObject& call) {
@@ -91,12 +52,6 @@ JsonText to_json(std::span<const FileRange> ranges) {
   std::vector<JsonText> all;
   for (const FileRange& range : ranges) all.push_back(to_json(range));
   return JsonText().put("ranges", all);
-}
-
-JsonText to_json(const std::optional<Wanted>& wanted) {
-  if (!wanted) return JsonText().put("done", true);
-  if (!wanted->ranges.empty()) return to_json(wanted->ranges);
-  return JsonText().put("readback", wanted->readback);
 }
 
 JsonText to_json(const MemoryUse& use) {
@@ -206,7 +161,7 @@ Result<JsonText> load_total(const JsonObject&) {
   return JsonText().put("totalBytes", page.loading->total_bytes());
 }
 
-Result<JsonText> load_wanted(const JsonObject&) { return to_json(page.loading->wanted()); }
+Result<JsonText> load_wanted(const JsonObject&) { return wanted_json(page.loading->wanted()); }
 
 Result<JsonText> load_ahead(const JsonObject& call) {
   TRY(const uint32_t n, call.get_u32("n"));
@@ -297,6 +252,10 @@ Result<JsonText> generate(const JsonObject& call) {
   TRY(options.sampling, sampling_options(call, page.engine->default_sampling()));
   TRY(const auto max_tokens, call.find_u32("maxTokens"));
   options.max_tokens = max_tokens.value_or(0);
+  TRY(const auto ids_only, call.find_bool("idsOnly"));
+  options.ids_only = ids_only.value_or(false);
+  TRY(const auto steps_in_flight, call.find_u32("stepsInFlight"));
+  options.steps_in_flight = steps_in_flight.value_or(0);
   if (const Json* stop = call.find("stop"); stop != nullptr) {
     for (const Json& text : *stop) options.stop.push_back(text.get<std::string>());
   }
@@ -313,7 +272,7 @@ Result<JsonText> generate(const JsonObject& call) {
 
 Result<JsonText> generate_wanted(const JsonObject& call) {
   TRY(const Generating* g, get_generating(call));
-  return to_json(g->steps->wanted());
+  return wanted_json(g->steps->wanted());
 }
 
 /// What has been said since the last call.
@@ -346,15 +305,12 @@ Result<JsonText> generate_finish(const JsonObject& call) {
                         .put("generatedTokens", t.n_generated)
                         .put("prefillMs", t.prefill_ms)
                         .put("decodeMs", t.decode_ms)
-                        .put("decodeBytes", t.decode_bytes));
+                        .put("decodeBytes", t.decode_bytes)
+                        .put("stepsInFlight", t.steps_in_flight));
 }
 
 Result<JsonText> memory(const JsonObject&) { return to_json(page.engine->memory()); }
 
-struct Call {
-  std::string_view name;
-  Result<JsonText> (*function)(const JsonObject&);
-};
 constexpr Call kCalls[] = {{"addFile", add_file},
                            {"addAbsent", add_absent},
                            {"addFolder", add_folder},
@@ -381,16 +337,46 @@ Result<JsonText> answer(std::string_view text) {
   TRY(const Json json, parse_json(text, "call"));
   TRY(const JsonObject named, JsonObject::from(json, "call"));
   TRY(const std::string name, named.get_string("call"));
-  for (const Call& call : kCalls) {
-    if (call.name != name) continue;
-    TRY(const JsonObject object, JsonObject::from(json, name));
-    return call.function(object);
+  for (const std::span<const Call> calls : {std::span<const Call>(kCalls), more_calls()}) {
+    for (const Call& call : calls) {
+      if (call.name != name) continue;
+      TRY(const JsonObject object, JsonObject::from(json, name));
+      return call.function(object);
+    }
   }
   return fail(ErrorCode::internal, "call: '{}' is not known", name);
 }
 
 }  // namespace
-}  // namespace handloom
+
+Result<std::vector<uint32_t>> get_ids(const JsonObject& call) {
+  const Json* ids = call.find("ids");
+  std::vector<uint32_t> out;
+  if (ids != nullptr && ids->is_array()) {
+    for (const Json& id : *ids) {
+      if (!id.is_number_unsigned()) break;
+      out.push_back(id.get<uint32_t>());
+    }
+    if (out.size() == ids->size()) return out;
+  }
+  return fail(ErrorCode::invalid_argument, "{}: 'ids' is {}, expected a list of token ids",
+              call.where(), ids == nullptr ? "missing" : describe(*ids));
+}
+
+Result<Session*> get_session(const JsonObject& call) {
+  TRY(const uint32_t id, call.get_u32("session"));
+  const auto found = page.sessions.find(id);
+  if (found != page.sessions.end()) return &found->second;
+  return fail(ErrorCode::invalid_argument, "session: {} is not open", id);
+}
+
+JsonText wanted_json(const std::optional<Wanted>& wanted) {
+  if (!wanted) return JsonText().put("done", true);
+  if (!wanted->ranges.empty()) return to_json(wanted->ranges);
+  return JsonText().put("readback", wanted->readback);
+}
+
+}  // namespace handloom::web
 
 extern "C" {
 
@@ -406,7 +392,7 @@ __attribute__((export_name("handloom_free"))) void handloom_free(void* memory) {
 __attribute__((export_name("handloom_call"))) handloom::web::Block* handloom_call(const char* text,
                                                                                   size_t n_bytes) {
   using namespace handloom;
-  const Result<JsonText> made = answer({text, n_bytes});
+  const Result<JsonText> made = web::answer({text, n_bytes});
   JsonText reply;
   if (made) {
     reply.put("ok", *made);

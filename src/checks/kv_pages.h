@@ -5,11 +5,11 @@
 #include "ops/slab_range.h"
 #include "reference/kv_append.h"
 #include "reference/round.h"
-#include "tests/support/host_data.h"
+#include "checks/host_data.h"
 
 #include <vector>
 
-namespace handloom::test {
+namespace handloom::checks {
 
 inline constexpr uint32_t kLongest = 130;  // tokens: 9 pages of 16, 3 chunks of 64
 inline constexpr uint32_t kPages = 11;     // more than a sequence of kLongest needs
@@ -89,4 +89,4 @@ inline std::vector<uint32_t> page_words(const Host& kv, DType type) {
   return type == DType::i8 ? int8_pages(kv) : to_words(kv.values, type);
 }
 
-}  // namespace handloom::test
+}  // namespace handloom::checks

@@ -3,12 +3,12 @@
 
 #include "ops/attention.h"
 #include "reference/attention.h"
-#include "tests/ops/kv_pages.h"
-#include "tests/support/close.h"
+#include "checks/kv_pages.h"
+#include "checks/tolerance.h"
 
 #include <cmath>
 
-namespace handloom::test {
+namespace handloom::checks {
 
 inline ops::Scores usual(const ops::Heads& heads) {
   return {.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim))};
@@ -43,4 +43,4 @@ inline double attention_roundings(const ops::Heads& heads, double s, float cap, 
   return 2 * ((argument + exp_roundings(2 * bound) + 1) * n_exps + n_keys + 2) + kDivision + 1;
 }
 
-}  // namespace handloom::test
+}  // namespace handloom::checks

@@ -1,12 +1,12 @@
 // Tables of angles, and what bounds the error of a rotation.
 #pragma once
 
-#include "tests/ops/kv_pages.h"
+#include "checks/kv_pages.h"
 
 #include <cmath>
 #include <vector>
 
-namespace handloom::test {
+namespace handloom::checks {
 
 /// The usual frequencies, [rope_dim / 2].
 inline std::vector<float> make_inv_freq(uint32_t rope_dim) {
@@ -50,4 +50,4 @@ inline Host pair_lengths(const Host& qkv, const ops::Heads& heads, uint32_t half
 /// reference.
 inline constexpr double kRotation = 1.5 * 3 + 1;
 
-}  // namespace handloom::test
+}  // namespace handloom::checks

@@ -3,10 +3,9 @@
 // plain reference reads.
 #pragma once
 
-#include "tests/support/gpu_run.h"
-
 #include "base/planes.h"
 #include "base/random.h"
+#include "checks/kernel_run.h"
 #include "formats/checkpoint.h"
 #include "formats/repack.h"
 #include "ops/matrix.h"
@@ -14,7 +13,7 @@
 #include <set>
 #include <vector>
 
-namespace handloom::test {
+namespace handloom::checks {
 
 struct QuantisedType {
   DType file;
@@ -92,7 +91,7 @@ class QuantisedWeight {
   Host values() const { return Host(info_.shape, formats::to_f32(info_).value()); }
 
   /// As an input of `run`, in parts of at most `part_rows` rows.
-  ops::Matrix on_gpu(GpuRun& run, uint32_t part_rows = ~0u) const {
+  ops::Matrix on_gpu(KernelRun& run, uint32_t part_rows = ~0u) const {
     ops::Matrix matrix;
     const uint32_t rows = info_.shape.dim(0), in_dim = info_.shape.dim(1);
     for (uint32_t first = 0; first < rows; first += std::min(part_rows, rows - first)) {
@@ -105,7 +104,9 @@ class QuantisedWeight {
         for (size_t p = 0; p < kPlanes; ++p) {
           out[p] = words.data() + layout.first_word[p] + size_t{row} * layout.words_per_row[p];
         }
-        EXPECT_TRUE(formats::repack_row(info_, first + row, layout, out));
+        if (auto packed = formats::repack_row(info_, first + row, layout, out); !packed) {
+          run.encoder().fail(packed.error().message);
+        }
       }
       gpu::Tensor tensor = run.in("weight", words);
       tensor.packed_bytes = layout.bytes();
@@ -162,4 +163,4 @@ class QuantisedWeight {
   formats::TensorInfo info_;
 };
 
-}  // namespace handloom::test
+}  // namespace handloom::checks
