@@ -41,8 +41,6 @@ export interface LoadModelOptions extends LoadOptions, EngineOptions {
   signal?: AbortSignal;
 }
 
-export type { AdapterDescription } from './gpu.js';
-
 export interface Capabilities {
   supported: boolean;
   /** Why not, in one sentence. */
