@@ -1,5 +1,6 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
+#include "base/sort.h"
 #include "engine/engine_impl.h"
 #include "engine/loader.h"
 #include "engine/memory_plan.h"

@@ -1,5 +1,6 @@
 #include "tokenizer/plain_model.h"
 
+#include "base/sort.h"
 #include "tokenizer/named_pre.h"
 #include "tokenizer/utf8.h"
 
@@ -167,8 +168,7 @@ class Builder {
     for (uint32_t id = 0; id < in_.pieces.size(); ++id) {
       if (kinds_[id] == PieceKind::normal && !is_hole(id)) ids.push_back(id);
     }
-    std::ranges::stable_sort(ids, std::ranges::greater(),
-                             [&](uint32_t id) { return in_.scores[id]; });
+    sort_by(ids, [&](uint32_t id) { return -in_.scores[id]; });
     std::vector<TokenPair> pairs;
     uint32_t rank = 0;
     for (size_t i = 0; i < ids.size(); ++i) {

@@ -1,4 +1,5 @@
 #include "base/web_host.h"
+#include "base/sort.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -141,7 +142,7 @@ class json_reader {
     } while (take(','));
     // Of the same key given twice the last one stays: it is the first of its run from behind.
     std::ranges::reverse(members);
-    std::ranges::stable_sort(members, {}, &json::member::key);
+    handloom::sort_by(members, &json::member::key);
     const auto rest = std::ranges::unique(members, {}, &json::member::key);
     members.erase(rest.begin(), rest.end());
     return take('}');
