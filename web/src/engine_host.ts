@@ -53,7 +53,7 @@ export class LocalHost implements EngineHost {
   private engine: Engine | undefined;
 
   constructor(
-    private readonly wasm: WebAssembly.Module,
+    private readonly wasm: Promise<WebAssembly.Module>,
     private readonly gpu: GPU | undefined,
   ) {}
 
@@ -68,7 +68,8 @@ export class LocalHost implements EngineHost {
     onProgress: (progress: LoadProgress) => void,
     signal?: AbortSignal,
   ): Promise<LoadedModel> {
-    const engine = await Engine.create(this.wasm, await Gpu.open(this.gpu));
+    const [wasm, gpu] = await Promise.all([this.wasm, Gpu.open(this.gpu)]);
+    const engine = await Engine.create(wasm, gpu);
     try {
       const { cache = true, ...engineOptions } = options;
       const loaded = await engine.load(await filesOf(source, cache), engineOptions, onProgress, signal);

@@ -70,7 +70,7 @@ async function compileWasm(url: URL): Promise<WebAssembly.Module> {
 /** Loads a model. Errors are HandloomErrors; their messages say what to do. */
 export async function loadModel(source: Source, options: LoadModelOptions = {}): Promise<Model> {
   const { onProgress, signal, adapter, wasmUrl, workerUrl, ...engineOptions } = options;
-  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
+  const wasm = compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
   const host: EngineHost =
     adapter || typeof Worker === 'undefined'
       ? new LocalHost(wasm, adapter ?? globalThis.navigator?.gpu)

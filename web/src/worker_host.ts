@@ -12,12 +12,16 @@ interface Pending {
 
 export class WorkerHost implements EngineHost {
   private readonly pending = new Map<number, Pending>();
+  private readonly started: Promise<void>;
   private nextId = 1;
 
   constructor(
-    wasm: WebAssembly.Module,
+    wasm: Promise<WebAssembly.Module>,
     private readonly worker: Worker,
   ) {
+    this.started = wasm.then((module) => worker.postMessage({ start: module }));
+    this.started.catch(() => undefined); // told by load()
+
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       const call = this.pending.get(data.id);
       if (!call) return;
@@ -30,7 +34,6 @@ export class WorkerHost implements EngineHost {
       else call.reject(new HandloomError(data.error.code as ErrorCode, data.error.message));
     };
     worker.onerror = (event) => this.fail(`the engine's worker ended: ${event.message || 'it cannot be loaded'}`);
-    worker.postMessage({ start: wasm });
   }
 
   private fail(message: string): void {
@@ -55,9 +58,10 @@ export class WorkerHost implements EngineHost {
     const abort = () => this.worker.postMessage({ abort: true });
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
-    return this.call<LoadedModel>('load', [source, options], onProgress).finally(() =>
-      signal?.removeEventListener('abort', abort),
-    );
+    const loading = this.call<LoadedModel>('load', [source, options], onProgress);
+    return Promise.all([loading, this.started])
+      .then(([loaded]) => loaded)
+      .finally(() => signal?.removeEventListener('abort', abort));
   }
   encode(text: string, addSpecials: boolean) {
     return this.call<number[]>('encode', [text, addSpecials]);
