@@ -1,6 +1,6 @@
 // The part of fmt that src/ uses, in a tenth of the code: {}, {:05}, {:02x}, {:04X}, {:.1f},
-// {:.6g}. Format strings are checked where the real fmt is used, in the native build; here a hole
-// without an argument stays as it is.
+// {:.6g}. Format strings are checked where the real fmt is used, in the native build; and here a
+// hole without an argument stays.
 #pragma once
 
 #include <concepts>
@@ -12,43 +12,81 @@
 
 namespace fmt {
 
-/// What fills a hole. Does not own its text.
-class Arg {
- public:
-  Arg(std::string_view text) : kind_(Kind::text), text_(text) {}        // NOLINT: all meant to
-  Arg(const std::string& text) : Arg(std::string_view(text)) {}         // NOLINT  convert
-  Arg(const char* text) : Arg(std::string_view(text)) {}                // NOLINT
-  Arg(char c) : kind_(Kind::character), whole_(c) {}                    // NOLINT
-  Arg(bool value) : Arg(std::string_view(value ? "true" : "false")) {}  // NOLINT
-  Arg(double value) : kind_(Kind::f64), number_(value) {}               // NOLINT
-  Arg(float value) : kind_(Kind::f32), number_(double{value}) {}        // NOLINT
-  template <std::integral T>
-  Arg(T value)  // NOLINT
-      : kind_(std::is_signed_v<T> ? Kind::i64 : Kind::u64), whole_(static_cast<uint64_t>(value)) {}
-
-  /// `spec`: what stands behind the colon.
-  void append_to(std::string& out, std::string_view spec) const;
-
- private:
-  enum class Kind : uint8_t { text, character, i64, u64, f32, f64 };
-
-  Kind kind_;
-  union {
-    std::string_view text_;
-    uint64_t whole_;
-    double number_;
-  };
-};
-
+using string_view = std::string_view;
 template <class... Args>
 using format_string = std::string_view;
 
-std::string vformat(std::string_view text, const Arg* args, size_t n);
+enum class Kind : uint8_t {
+  end,
+  string,
+  view,
+  pointer,
+  array,
+  boolean,
+  character,
+  f32,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64
+};
+
+template <class T>
+constexpr Kind kind_of() {
+  if constexpr (std::same_as<T, std::string>)
+    return Kind::string;
+  else if constexpr (std::same_as<T, std::string_view>)
+    return Kind::view;
+  else if constexpr (std::is_array_v<T>)
+    return Kind::array;
+  else if constexpr (std::is_pointer_v<T>)
+    return Kind::pointer;
+  else if constexpr (std::same_as<T, bool>)
+    return Kind::boolean;
+  else if constexpr (std::same_as<T, char>)
+    return Kind::character;
+  else if constexpr (std::same_as<T, float>)
+    return Kind::f32;
+  else if constexpr (std::same_as<T, double>)
+    return Kind::f64;
+  else {
+    static_assert(std::integral<T>);
+    constexpr int kLog = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
+    return static_cast<Kind>(static_cast<int>(std::is_signed_v<T> ? Kind::i8 : Kind::u8) + kLog);
+  }
+}
+
+template <Kind... kinds>
+inline constexpr Kind kKinds[] = {kinds..., Kind::end};
+
+/// What fills the holes, as places and what lies there: a call then costs an address an argument,
+/// and no code of its own.
+struct format_args {
+  const Kind* kinds;
+  const void* const* values;
+};
+
+template <Kind... kinds>
+struct ArgStore {
+  const void* values[sizeof...(kinds) + 1];
+  operator format_args() const { return {kKinds<kinds...>, values}; }
+};
+
+template <class... Args>
+ArgStore<kind_of<Args>()...> make_format_args(const Args&... args) {
+  return {{&args..., nullptr}};
+}
+
+std::string vformat(std::string_view text, format_args args);
 
 template <class... Args>
 std::string format(std::string_view text, const Args&... args) {
-  const Arg list[] = {Arg(args)..., Arg(0)};
-  return vformat(text, list, sizeof...(args));
+  return vformat(text, fmt::make_format_args(args...));
 }
 
 }  // namespace fmt

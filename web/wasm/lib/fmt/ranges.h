@@ -10,7 +10,7 @@ std::string join(const Range& range, std::string_view between) {
   std::string out;
   for (const auto& item : range) {
     if (!out.empty()) out += between;
-    Arg(item).append_to(out, "");
+    out += format("{}", item);
   }
   return out;
 }
