@@ -1,19 +1,15 @@
-# What the WebAssembly build has in place of the system's libraries: nlohmann-json and fmt are headers,
-# found without the rest of /usr/include, which belongs to another libc.
-set(web_include ${PROJECT_BINARY_DIR}/include)
-file(MAKE_DIRECTORY ${web_include})
-foreach(library nlohmann fmt)
-  file(CREATE_LINK /usr/include/${library} ${web_include}/${library} SYMBOLIC)
-endforeach()
-add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
-target_include_directories(nlohmann_json::nlohmann_json INTERFACE ${web_include})
-add_library(fmt::fmt INTERFACE IMPORTED)
-target_include_directories(fmt::fmt INTERFACE ${web_include})
-target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY
-  FMT_USE_INT128=0 FMT_USE_LONG_DOUBLE=0
-  "FMT_STATIC_THOUSANDS_SEPARATOR=','")  # spares all of std::locale
-
+# What the WebAssembly build has in place of the system's libraries: the parts of fmt and nlohmann-json
+# that src/ uses, and of <cmath>, written for size (web/wasm/lib).
 # Size counts more than speed: the GPU does the work.
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG -flto")
-add_compile_options(-msimd128 -mbulk-memory -mnontrapping-fptoint -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections)
+add_compile_options(-msimd128 -mbulk-memory -mnontrapping-fptoint -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections
+  -fno-sized-deallocation -fno-threadsafe-statics -fno-c++-static-destructors)
 add_compile_options(-Wno-missing-designated-field-initializers)
+
+set(stand_ins ${PROJECT_SOURCE_DIR}/web/wasm/lib)
+add_library(web_stand_ins STATIC ${stand_ins}/format.cpp ${stand_ins}/json.cpp ${stand_ins}/math.cpp)
+target_include_directories(web_stand_ins PUBLIC ${stand_ins} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+# The optimiser would take a function named like libc's for what it knows by that name.
+set_source_files_properties(${stand_ins}/math.cpp PROPERTIES COMPILE_OPTIONS "-fno-lto;-fno-builtin")
+add_library(fmt::fmt ALIAS web_stand_ins)
+add_library(nlohmann_json::nlohmann_json ALIAS web_stand_ins)

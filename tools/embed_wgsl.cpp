@@ -44,7 +44,6 @@ struct Variant {
   Strings values;  // one per axis
   Strings files;   // the kernel's own, then its helpers
   Strings directives;
-  bool needs_f16 = false, needs_subgroups = false;
 };
 
 /// With axis `when` at `value`, only these of axis `name`.
@@ -179,10 +178,6 @@ Variant make_variant(const std::filesystem::path& root, const KernelFile& kernel
   Variant v{.name = kernel.stem, .values = values};
   for (const std::string& value : values) v.name += "_" + value;
   gather(root, kernel.stem + ".wgsl", kernel.axes, v);
-  for (const std::string& line : v.directives) {
-    v.needs_f16 |= line.find("f16") != std::string::npos;
-    v.needs_subgroups |= line.find("enable subgroups") != std::string::npos;
-  }
   return v;
 }
 
@@ -331,13 +326,6 @@ void write_header(std::ostream& out, const std::vector<KernelFile>& kernels) {
          "}  // namespace handloom::kernels\n";
 }
 
-/// "lib/planes.wgsl" as a name in C++: "lib_planes_file".
-std::string identifier(const std::string& file) {
-  std::string name = file.substr(0, file.rfind('.'));
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name + "_file";
-}
-
 /// WGSL has no strings in which "//" could stand.
 std::string without_comment(const std::string& line) {
   return trim(line.substr(0, line.find("//")));
@@ -345,36 +333,43 @@ std::string without_comment(const std::string& line) {
 
 void write_file(std::ostream& out, const std::filesystem::path& root, const std::string& file,
                 bool is_bare) {
-  out << "constexpr gpu::KernelFile " << identifier(file) << " = {\"kernels/" << file << "\", ";
+  out << "    {\"kernels/" << file << "\", ";
   // String literals have a length limit in some compilers; adjacent ones are joined.
   for (const std::string& line : read_lines(root / file)) {
     const std::string kept = is_directive(line) ? "" : is_bare ? without_comment(line) : line;
     out << "R\"wgsl(" << kept << "\n)wgsl\"\n";
   }
-  out << "};\n";
+  out << "},\n";
 }
 
-void write_variant(std::ostream& out, const KernelFile& k, const Variant& v) {
-  if (v.files.size() > 1) {
-    out << "const gpu::KernelFile* const " << v.name << "_helpers[] = {";
-    for (size_t i = 1; i < v.files.size(); ++i) {
-      out << (i > 1 ? ", &" : "&") << identifier(v.files[i]);
-    }
-    out << "};\n";
+std::string joined_directives(const Variant& v) {
+  std::string text;
+  for (const std::string& line : v.directives) text += line + "\\n";
+  return text;
+}
+
+/// All that variants may say, each once; a variant says where its own stands.
+struct Tables {
+  Strings files, directives;
+
+  static size_t place(const Strings& in, const std::string& what) {
+    return static_cast<size_t>(std::find(in.begin(), in.end(), what) - in.begin());
   }
-  out << "const gpu::Kernel " << v.name << "_kernel = {\n    .name = \"" << v.name
-      << "\",\n    .entry_point = \"" << k.stem << "\",\n    .source = " << k.stem
-      << "_file.text,\n    .bindings = " << k.stem
-      << "_bindings,\n    .params = " << (k.params.empty() ? "{}" : k.stem + "_params")
-      << ",\n    .params_bytes = " << (4 * k.params.size() + 15) / 16 * 16
-      << ",\n    .needs_f16 = " << std::boolalpha << v.needs_f16
-      << ",\n    .needs_subgroups = " << v.needs_subgroups << ",\n    .path = " << k.stem
-      << "_file.path,\n    .directives = \"";
-  for (const std::string& line : v.directives) out << line << "\\n";
-  out << "\",\n    .helpers = " << (v.files.size() > 1 ? v.name + "_helpers" : "{}") << ",\n};\n\n";
+};
+
+Tables collect_tables(const std::vector<KernelFile>& kernels) {
+  std::set<std::string> files, directives;
+  for (const KernelFile& k : kernels) {
+    for (const Variant& v : k.variants) {
+      files.insert(v.files.begin(), v.files.end());
+      directives.insert(joined_directives(v));
+    }
+  }
+  return {{files.begin(), files.end()}, {directives.begin(), directives.end()}};
 }
 
-void write_kernel(std::ostream& out, const KernelFile& k) {
+/// gpu/kernel_table.h says how variants are written down.
+void write_kernel(std::ostream& out, const KernelFile& k, const Tables& tables) {
   out << "const gpu::KernelBinding " << k.stem << "_bindings[] = {\n";
   for (const Binding& b : k.bindings) {
     out << "    {\"" << b.name << "\", \"" << b.shape << "\", gpu::Access::" << b.access << "},\n";
@@ -388,44 +383,77 @@ void write_kernel(std::ostream& out, const KernelFile& k) {
     }
     out << "};\n";
   }
-  for (const Variant& v : k.variants) {
-    if (!v.name.empty()) write_variant(out, k, v);
+  if (!k.axes.empty()) {
+    out << "const std::span<const std::string_view> " << k.stem << "_axes[] = {";
+    for (size_t i = 0; i < k.axes.size(); ++i)
+      out << (i ? ", " : "") << "k" << camel_case(k.axes[i].name);
+    out << "};\n";
   }
+  out << "const uint8_t " << k.stem << "_variants[] = {\n";
+  for (const Variant& v : k.variants) {
+    if (v.name.empty()) {
+      out << "    gpu::kNoVariant,\n";
+      continue;
+    }
+    out << "    " << v.files.size() - 1 << ", "
+        << Tables::place(tables.directives, joined_directives(v));
+    for (size_t i = 1; i < v.files.size(); ++i)
+      out << ", " << Tables::place(tables.files, v.files[i]);
+    out << ",\n";
+  }
+  out << "};\n\n";
 }
 
-void write_chooser(std::ostream& out, const KernelFile& k) {
-  out << signature(k) << " {\n  static const gpu::Kernel* const kVariants[] = {\n";
-  for (const Variant& v : k.variants) {
-    out << "      " << (v.name.empty() ? "nullptr" : "&" + v.name + "_kernel") << ",\n";
-  }
-  out << "  };\n  size_t i = 0;\n";
+void write_form(std::ostream& out, const KernelFile& k, const Tables& tables) {
+  out << "    {.stem = \"" << k.stem << "\", .file = kFiles["
+      << Tables::place(tables.files, k.stem + ".wgsl") << "], .bindings = " << k.stem
+      << "_bindings, .params = " << (k.params.empty() ? "{}" : k.stem + "_params")
+      << ", .params_bytes = " << (4 * k.params.size() + 15) / 16 * 16
+      << ", .axes = " << (k.axes.empty() ? "{}" : k.stem + "_axes") << ", .variants = " << k.stem
+      << "_variants},\n";
+}
+
+void write_chooser(std::ostream& out, const KernelFile& k, size_t first) {
+  out << signature(k) << " {\n  size_t i = 0;\n";
   for (const Axis& axis : k.axes) {
     out << "  i = i * " << axis.values.size() << " + static_cast<size_t>(" << axis.name << ");\n";
   }
-  out << "  return *kVariants[i];\n}\n\n";
+  out << "  return table().kernel(" << first << " + i);\n}\n\n";
 }
 
 void write_source(std::ostream& out, const std::filesystem::path& root,
                   const std::vector<KernelFile>& kernels, bool is_bare) {
   out << "// Made by tools/embed_wgsl from src/kernels/*.wgsl. Do not edit.\n"
-         "#include \"kernels/kernels.h\"\n\nnamespace handloom::kernels {\nnamespace {\n\n";
-  std::set<std::string> files;
-  for (const KernelFile& k : kernels) {
-    for (const Variant& v : k.variants) files.insert(v.files.begin(), v.files.end());
+         "#include \"kernels/kernels.h\"\n\n#include \"gpu/kernel_table.h\"\n\n"
+         "namespace handloom::kernels {\nnamespace {\n\n";
+  const Tables tables = collect_tables(kernels);
+  if (tables.files.size() > 255)
+    refuse("src/kernels", "has more than 255 files, which a byte counts");
+  out << "constexpr gpu::KernelFile kFiles[] = {\n";
+  for (const std::string& file : tables.files) write_file(out, root, file, is_bare);
+  out << "};\n\nconstexpr std::string_view kDirectives[] = {\n";
+  for (const std::string& text : tables.directives) out << "    \"" << text << "\",\n";
+  out << "};\n\n";
+  for (const auto& [name, axis] : collect_axes(kernels)) {
+    out << "constexpr std::string_view k" << camel_case(name) << "[] = {";
+    for (size_t i = 0; i < axis.values.size(); ++i)
+      out << (i ? ", \"" : "\"") << axis.values[i] << "\"";
+    out << "};\n";
   }
-  for (const std::string& file : files) write_file(out, root, file, is_bare);
   out << "\n";
-  for (const KernelFile& k : kernels) write_kernel(out, k);
-  out << "}  // namespace\n\n";
-  for (const KernelFile& k : kernels) write_chooser(out, k);
-  out << "std::span<const gpu::Kernel* const> all() {\n"
-         "  static const gpu::Kernel* const kAll[] = {\n";
+  for (const KernelFile& k : kernels) write_kernel(out, k, tables);
+  out << "const gpu::KernelForm kForms[] = {\n";
+  for (const KernelFile& k : kernels) write_form(out, k, tables);
+  out << "};\n\nconst gpu::KernelTable& table() {\n"
+         "  static const gpu::KernelTable made(kForms, kFiles, kDirectives);\n  return made;\n}\n\n"
+         "}  // namespace\n\n";
+  size_t first = 0;
   for (const KernelFile& k : kernels) {
-    for (const Variant& v : k.variants) {
-      if (!v.name.empty()) out << "      &" << v.name << "_kernel,\n";
-    }
+    write_chooser(out, k, first);
+    first += k.variants.size();
   }
-  out << "  };\n  return kAll;\n}\n\n}  // namespace handloom::kernels\n";
+  out << "std::span<const gpu::Kernel* const> all() { return table().all(); }\n\n"
+         "}  // namespace handloom::kernels\n";
 }
 
 }  // namespace

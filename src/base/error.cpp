@@ -1,3 +1,5 @@
+#include "base/result.h"
+
 #include <handloom/error.h>
 
 namespace handloom {
@@ -15,6 +17,10 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::internal: return "internal";
   }
   return "internal";
+}
+
+std::unexpected<Error> fail_with(ErrorCode code, fmt::string_view text, fmt::format_args args) {
+  return std::unexpected(Error{code, fmt::vformat(text, args)});
 }
 
 }  // namespace handloom

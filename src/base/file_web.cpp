@@ -1,5 +1,7 @@
 #include "base/file_web.h"
 
+#include "base/sort.h"
+
 #include <algorithm>
 #include <map>
 
@@ -64,7 +66,7 @@ void add_folder(const std::string& path, std::vector<std::string> holds) {
   Told& told = find_or_add(path);
   told.is_folder = true;
   told.holds = std::move(holds);
-  std::ranges::sort(told.holds);
+  sort_by(told.holds);
 }
 
 const std::string& path_of(uint32_t file) { return told_files[file]->path; }

@@ -9,14 +9,16 @@
 
 namespace handloom {
 
+/// What fail() does, the same for all types of arguments.
+[[gnu::cold]] std::unexpected<Error> fail_with(ErrorCode code, fmt::string_view text,
+                                               fmt::format_args args);
+
 /// An Error, ready to be returned from any function that returns a Result.
 ///
 ///     return fail(ErrorCode::bad_format, "{}: header length {} is past the end", path, length);
 template <class... Args>
-[[gnu::cold, gnu::noinline]] std::unexpected<Error> fail(ErrorCode code,
-                                                         fmt::format_string<Args...> text,
-                                                         Args&&... args) {
-  return std::unexpected(Error{code, fmt::format(text, std::forward<Args>(args)...)});
+std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Args&&... args) {
+  return fail_with(code, text, fmt::make_format_args(args...));
 }
 
 /// An error on its way up, which becomes a Result of any type. TRY stands in the code so often that

@@ -49,6 +49,14 @@ HANDLOOM_IMPORT("host", regex_free) void host_regex_free(uint32_t regex);
 HANDLOOM_IMPORT("host", regex_find_all)
 Block* host_regex_find_all(uint32_t regex, const char* text, size_t n_bytes);
 
+// --- Numbers as text (JSON, messages; web/wasm/lib)
+
+/// As JavaScript writes it: the shortest text that is this value, of an f32 where `is_f32`; or with
+/// `form` 'f' or 'g', as printf does, `digits` of them.
+HANDLOOM_IMPORT("host", format_number)
+Block* host_format_number(double value, uint32_t is_f32, uint32_t form, uint32_t digits);
+HANDLOOM_IMPORT("host", parse_number) double host_parse_number(const char* text, size_t n_bytes);
+
 // --- The GPU (gpu/backend.h has the meaning of each; ids are given here, sizes may pass 2^32)
 
 /// The open device: {"name", "vendor", "architecture", "driver", "features": {...}, "limits":

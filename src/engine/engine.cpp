@@ -1,5 +1,6 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
+#include "base/sort.h"
 #include "engine/engine_impl.h"
 #include "engine/loader.h"
 #include "engine/memory_plan.h"
@@ -7,6 +8,7 @@
 #include "formats/model_files.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
+#include "base/sort.h"
 
 #include <algorithm>
 #include <array>
@@ -129,27 +131,39 @@ ModelInfo describe_model(const std::string& folder, const Engine::Impl& e, Preci
           .kv_bytes_per_token = c.kv_bytes_per_token(e.kv_shape.dtype)};
 }
 
-/// Runs one prefill and one decode step on nothing in particular. Drivers compile a kernel when it
-/// is created or when it first runs; both belong to loading, not to the first answer.
-Result<gpu::Readback> compile_kernels(Engine::Impl& e) {
-  const uint32_t n_tokens = std::min(e.model->max_tokens(), 2 * ops::kMatmulVecRows);
-  TRY(kv_cache::KvCache kv, e.new_cache(n_tokens));
-  CHECK_OK(kv.make_room(e.device, 0, n_tokens));  // nothing has to leave for that
-  TRY(const StepBuffers step,
-      StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
-  e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
-  const ops::SamplingWords greedy = ops::sampling_words({});
-  e.device.write(step.sampling.options, std::as_bytes(std::span(&greedy, 1)));
-  using Ending = Engine::Impl::Ending;
-  TRY(const gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
-  TRY(const gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token));
-  e.device.submit(prefill);
-  return e.device.submit_and_read(decode, step.state.history);
-}
-
 }  // namespace
 
 namespace engine {
+
+struct Loader::FirstSteps {
+  kv_cache::KvCache kv;
+  StepBuffers step;
+  gpu::Recording prefill, decode;
+
+  static Result<std::unique_ptr<FirstSteps>> record(Engine::Impl& e) {
+    const uint32_t n_tokens = std::min(e.model->max_tokens(), 2 * ops::kMatmulVecRows);
+    TRY(kv_cache::KvCache kv, e.new_cache(n_tokens));
+    CHECK_OK(kv.make_room(e.device, 0, n_tokens));  // nothing has to leave for that
+    TRY(StepBuffers step, StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
+    e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
+    const ops::SamplingWords greedy = ops::sampling_words({});
+    e.device.write(step.sampling.options, std::as_bytes(std::span(&greedy, 1)));
+    using Ending = Engine::Impl::Ending;
+    TRY(gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
+    TRY(gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token));
+    return std::make_unique<FirstSteps>(std::move(kv), std::move(step), std::move(prefill),
+                                        std::move(decode));
+  }
+
+  Result<gpu::Readback> submit(gpu::Device& device) {
+    device.submit(prefill);
+    return device.submit_and_read(decode, step.state.history);
+  }
+};
+
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+Loader::~Loader() = default;
 
 Loader::Loader(std::string path, const LoadOptions& options, formats::ModelFiles files,
                std::unique_ptr<Engine::Impl> impl)
@@ -195,6 +209,7 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
       model::load_model(e.device, model.checkpoint, model.naming, e.config, storage,
                         loader.context_, prefill_tokens(e.config, loader.context_, adapter.limits),
                         decode, loader.uploads_));
+  TRY(loader.first_steps_, FirstSteps::record(e));
   return loader;
 }
 
@@ -223,10 +238,11 @@ Result<void> Loader::resume(std::span<const std::byte>) {
       const uint64_t total = uploads_.total_bytes();
       if (options_.on_progress) options_.on_progress({total, total, "kernels"});
       stage_ = Stage::kernels;
-      TRY(pending_, compile_kernels(*impl_));
+      TRY(pending_, first_steps_->submit(impl_->device));
       return {};
     }
     case Stage::kernels:
+      first_steps_.reset();
       stage_ = Stage::readbacks;
       start_readback();
       return {};
@@ -262,7 +278,7 @@ std::vector<ProductForm> Loader::products() const {
 std::unique_ptr<Engine::Impl> Loader::finish() {
   Engine::Impl& e = *impl_;
   fence_ = {};
-  std::ranges::sort(readback_ms_);
+  sort_by(readback_ms_);
   e.readback_ms = readback_ms_[kTimedReadbacks / 2];
   const AdapterInfo& adapter = e.device.adapter();
   const MemoryQuestion question = memory_question(*files_, e.config, adapter, options_);

@@ -20,6 +20,9 @@ namespace handloom::engine {
 class Loader {
  public:
   static Result<Loader> start(const std::string& path, const LoadOptions& options);
+  Loader(Loader&&) noexcept;
+  Loader& operator=(Loader&&) noexcept;
+  ~Loader();
 
   bool finished() const { return stage_ == Stage::done; }
   bool wants_bytes() const { return stage_ == Stage::weights && !pending_.pending(); }
@@ -34,6 +37,11 @@ class Loader {
   gpu::Device& device() { return impl_->device; }
 
  private:
+  /// One prefill and one decode step on nothing in particular. Drivers compile a kernel when it is
+  /// created or when it first runs; both belong to loading, not to the first answer. They are
+  /// recorded before the weights come, so that a page compiles and fetches at once.
+  struct FirstSteps;
+
   enum class Stage { weights, kernels, readbacks, done };
 
   Loader(std::string path, const LoadOptions& options, formats::ModelFiles files,
@@ -52,6 +60,7 @@ class Loader {
   uint32_t context_ = 0;
   ProductForms products_;
   model::Uploads uploads_;
+  std::unique_ptr<FirstSteps> first_steps_;
   uint64_t settled_bytes_ = 0;
   gpu::Tensor fence_;  // reading it back waits for all that was written before
   gpu::Readback pending_;

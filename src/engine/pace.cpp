@@ -1,5 +1,7 @@
 #include "engine/pace.h"
 
+#include "base/sort.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -40,9 +42,8 @@ void Pace::saw(uint32_t n_steps, Clock::time_point submitted, Clock::time_point 
 double Pace::visible_ms() const {
   if (visible_ms_.empty()) return 0;
   std::vector<double> sorted = visible_ms_;
-  const auto middle = sorted.begin() + static_cast<long>(sorted.size() / 2);
-  std::ranges::nth_element(sorted, middle);
-  return *middle;
+  sort_by(sorted);
+  return sorted[sorted.size() / 2];
 }
 
 }  // namespace handloom::engine

@@ -1,5 +1,6 @@
 #include "formats/checkpoint.h"
 
+#include "base/sort.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ Checkpoint::Checkpoint(std::string where, std::vector<MappedFile> files,
 
 Result<Checkpoint> Checkpoint::from(std::string where, std::vector<MappedFile> files,
                                     std::vector<TensorInfo> tensors) {
-  std::ranges::sort(tensors, {}, &TensorInfo::name);
+  sort_by(tensors, &TensorInfo::name);
   const auto twice = std::ranges::adjacent_find(tensors, {}, &TensorInfo::name);
   if (twice != tensors.end()) {
     return fail(ErrorCode::bad_format, "{}: tensor '{}' is there twice, expected once", where,

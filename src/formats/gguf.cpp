@@ -1,5 +1,6 @@
 #include "formats/gguf.h"
 
+#include "base/sort.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -279,7 +280,7 @@ Result<void> check_place(const Placed& placed, uint64_t alignment, uint64_t data
 /// Gives every tensor its bytes. Holes are allowed: alignment makes some.
 Result<std::vector<TensorInfo>> place(std::vector<Placed> all, const FileBytes& data,
                                       uint64_t alignment, const std::string& where) {
-  std::ranges::sort(all, {}, [](const Placed& p) { return std::pair(p.offset, p.size); });
+  sort_by(all, [](const Placed& p) { return std::pair(p.offset, p.size); });
   std::vector<TensorInfo> tensors;
   tensors.reserve(all.size());
   uint64_t end = 0;

@@ -1,5 +1,6 @@
 #include "formats/gguf_metadata.h"
 
+#include "base/sort.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -91,7 +92,7 @@ std::string describe(const GgufValue& value) {
 }
 
 Result<GgufMetadata> GgufMetadata::from(std::string where, std::vector<Entry> entries) {
-  std::ranges::sort(entries, {}, &Entry::key);
+  sort_by(entries, &Entry::key);
   const auto twice = std::ranges::adjacent_find(entries, {}, &Entry::key);
   if (twice != entries.end()) {
     return fail(ErrorCode::bad_format, "{}: metadata key '{}' is there twice, expected once", where,

@@ -2,6 +2,7 @@
 
 #include "base/md5.h"
 #include "base/parallel.h"
+#include "base/sort.h"
 #include "formats/fields.h"
 #include "formats/names.h"
 
@@ -126,9 +127,7 @@ Result<std::string> find_md5(const JsonObject& object) {
 
 /// Requires records that lie within the shard and apart from one another; sorts them.
 Result<void> check_layout(MlcShard& shard, const std::string& where) {
-  std::ranges::sort(shard.records, [](const MlcRecord& a, const MlcRecord& b) {
-    return std::pair(a.offset, a.n_bytes) < std::pair(b.offset, b.n_bytes);
-  });
+  sort_by(shard.records, [](const MlcRecord& r) { return std::pair(r.offset, r.n_bytes); });
   const MlcRecord* previous = nullptr;
   for (const MlcRecord& record : shard.records) {
     const uint64_t end = record.offset + record.n_bytes;  // both at most 2^63 - 1

@@ -1,5 +1,6 @@
 #include "formats/safetensors.h"
 
+#include "base/sort.h"
 #include "formats/fields.h"
 #include "formats/names.h"
 
@@ -163,9 +164,7 @@ Result<std::vector<Entry>> parse_entries(std::string_view header, const std::str
 /// twice is found here too: JSON keeps the last of the two, and the first leaves a hole.
 Result<void> check_layout(std::vector<Entry>& entries, uint64_t file_size, uint64_t data_size,
                           const std::string& where) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  sort_by(entries, [](const Entry& e) { return std::pair(e.begin, e.end); });
   uint64_t covered = 0;
   const Entry* previous = nullptr;
   for (const Entry& entry : entries) {
@@ -208,7 +207,7 @@ Result<std::vector<TensorInfo>> parse_tensors(const FileBytes& bytes, const std:
     entry.tensor.bytes = data.subspan(entry.begin, entry.end - entry.begin);
     tensors.push_back(std::move(entry.tensor));
   }
-  std::ranges::sort(tensors, {}, &TensorInfo::name);
+  sort_by(tensors, &TensorInfo::name);
   return tensors;
 }
 

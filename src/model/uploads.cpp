@@ -13,7 +13,8 @@ using formats::ElementRange;
 using formats::RowRange;
 using formats::TensorInfo;
 
-constexpr uint64_t kChunkBytes = uint64_t{16} << 20;  // of GPU planes
+// Of GPU planes. In a page, several lie in JavaScript's memory at once, and as garbage.
+constexpr uint64_t kChunkBytes = uint64_t{sizeof(void*) == 4 ? 4 : 16} << 20;
 constexpr uint32_t kRowsPerTask = 32;
 
 /// Rows `first`.. of what a tensor keeps by rows.

@@ -1,5 +1,6 @@
 #include "tokenizer/added_tokens.h"
 
+#include "base/sort.h"
 #include "tokenizer/utf8.h"
 
 #include <algorithm>
@@ -102,7 +103,7 @@ Result<AddedTokens> AddedTokens::read(const JsonObject& root, const Normalizer& 
     TRY(const JsonObject fields, JsonObject::from((*list)[i], where));
     CHECK_OK(added.add(fields, pieces));
   }
-  std::ranges::stable_sort(added.tokens_, std::ranges::greater(), &AddedToken::special);
+  sort_by(added.tokens_, [](const AddedToken& token) { return !token.special; });
   for (uint32_t i = 0; i < added.tokens_.size(); ++i) {
     const AddedToken& token = added.tokens_[i];
     if (token.normalized) {

@@ -1,5 +1,6 @@
 #include "tokenizer/plain_model.h"
 
+#include "base/sort.h"
 #include "tokenizer/named_pre.h"
 #include "tokenizer/utf8.h"
 
@@ -141,11 +142,13 @@ class Builder {
       }
       if (!is_cut_out(kind)) continue;
       const bool special = kind != PieceKind::user_defined;
-      added.push_back({{"id", id},
-                       {"content", piece},
-                       {"special", special},
-                       {"normalized", false},
-                       {"rstrip", phi3 && special && phi3_swallows_spaces(piece)}});
+      Json token = Json::object();
+      token["id"] = id;
+      token["content"] = piece;
+      token["special"] = special;
+      token["normalized"] = false;
+      token["rstrip"] = phi3 && special && phi3_swallows_spaces(piece);
+      added.push_back(std::move(token));
     }
     out_.sections["added_tokens"] = std::move(added);
     return {};
@@ -165,8 +168,7 @@ class Builder {
     for (uint32_t id = 0; id < in_.pieces.size(); ++id) {
       if (kinds_[id] == PieceKind::normal && !is_hole(id)) ids.push_back(id);
     }
-    std::ranges::stable_sort(ids, std::ranges::greater(),
-                             [&](uint32_t id) { return in_.scores[id]; });
+    sort_by(ids, [&](uint32_t id) { return -in_.scores[id]; });
     std::vector<TokenPair> pairs;
     uint32_t rank = 0;
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -251,38 +253,37 @@ class Builder {
     }
   }
 
+  /// Text of ours.
+  static Json json_of(std::string_view text) { return Json::parse(text, nullptr, false); }
+
   void write_llama_sections() {
     const bool prefix = in_.add_space_prefix.value_or(true);
-    Json& sections = out_.sections;
-    Json normalizers = Json::array();
-    if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
-    normalizers.push_back(
-        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
-    sections["normalizer"] = {{"type", "Sequence"}, {"normalizers", std::move(normalizers)}};
-    Json decoders = Json::array();
-    decoders.push_back(
-        {{"type", "Replace"}, {"pattern", {{"String", kSpaceMark}}}, {"content", " "}});
-    decoders.push_back({{"type", "ByteFallback"}});
-    decoders.push_back({{"type", "Fuse"}});
-    if (prefix) {
-      decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1u}, {"stop", 0u}});
-    }
-    sections["decoder"] = {{"type", "Sequence"}, {"decoders", std::move(decoders)}};
+    out_.sections["normalizer"] = json_of(fmt::format(
+        R"({{"type": "Sequence", "normalizers": [{}
+            {{"type": "Replace", "pattern": {{"String": " "}}, "content": "{}"}}]}})",
+        prefix ? fmt::format(R"({{"type": "Prepend", "prepend": "{}"}},)", kSpaceMark) : "",
+        kSpaceMark));
+    out_.sections["decoder"] = json_of(fmt::format(
+        R"({{"type": "Sequence", "decoders": [
+            {{"type": "Replace", "pattern": {{"String": "{}"}}, "content": " "}},
+            {{"type": "ByteFallback"}}, {{"type": "Fuse"}}{}]}})",
+        kSpaceMark, prefix ? R"(, {"type": "Strip", "content": " ", "start": 1, "stop": 0})" : ""));
   }
 
   void write_gpt2_sections() {
-    Json& sections = out_.sections;
-    if (pre_->nfc) sections["normalizer"] = {{"type", "NFC"}};
+    if (pre_->nfc) out_.sections["normalizer"] = json_of(R"({"type": "NFC"})");
     Json steps = Json::array();
     for (const std::string_view pattern : pre_->patterns) {
-      steps.push_back({{"type", "Split"},
-                       {"pattern", {{"Regex", pattern}}},
-                       {"behavior", "Isolated"},
-                       {"invert", false}});
+      Json step = json_of(R"({"type": "Split", "behavior": "Isolated", "invert": false})");
+      step["pattern"]["Regex"] = pattern;
+      steps.push_back(std::move(step));
     }
-    steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
-    sections["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
-    sections["decoder"] = {{"type", "ByteLevel"}};
+    steps.push_back(
+        json_of(R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})"));
+    Json& pre_tokenizer = out_.sections["pre_tokenizer"];
+    pre_tokenizer["type"] = "Sequence";
+    pre_tokenizer["pretokenizers"] = std::move(steps);
+    out_.sections["decoder"] = json_of(R"({"type": "ByteLevel"})");
   }
 
   /// The id that begins each text, if the file does not say that none does.
@@ -303,17 +304,19 @@ class Builder {
       return fail(ErrorCode::bad_format,
                   "{}: texts are to end with the eos token, but the file names none", where_);
     }
-    Json single = Json::array(), specials = Json::object();
-    const auto place = [&](const char* name, uint32_t id) {
-      single.push_back({{"SpecialToken", {{"id", name}}}});
-      specials[name] = {{"ids", Json::array({id})}};
+    const auto token = [](std::string_view name) {
+      return fmt::format(R"({{"SpecialToken": {{"id": "{}"}}}})", name);
     };
-    if (bos_id) place("bos", *bos_id);
-    single.push_back({{"Sequence", {{"id", "A"}}}});
-    if (add_eos) place("eos", *in_.eos_id);
-    out_.sections["post_processor"] = {{"type", "TemplateProcessing"},
-                                       {"single", std::move(single)},
-                                       {"special_tokens", std::move(specials)}};
+    const auto ids = [](std::string_view name, uint32_t id) {
+      return fmt::format(R"("{}": {{"ids": [{}]}})", name, id);
+    };
+    out_.sections["post_processor"] = json_of(fmt::format(
+        R"({{"type": "TemplateProcessing",
+             "single": [{} {{"Sequence": {{"id": "A"}}}} {}],
+             "special_tokens": {{{} {}}}}})",
+        bos_id ? token("bos") + "," : "", add_eos ? "," + token("eos") : "",
+        bos_id ? ids("bos", *bos_id) + (add_eos ? "," : "") : "",
+        add_eos ? ids("eos", *in_.eos_id) : ""));
     return {};
   }
 

@@ -1,5 +1,7 @@
 #include "tokenizer/regex_dialect.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>

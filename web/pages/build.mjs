@@ -17,6 +17,10 @@ const kPages = [
   { page: 'bench', title: 'Bench' },
   { page: 'device', title: 'Device' },
 ];
+// What the first page will ask for.
+const kPreload = `    <link rel="modulepreload" href="handloom.js" />
+    <link rel="preload" href="handloom.wasm" as="fetch" crossorigin />
+`;
 const fileOf = (page) => (page === kPages[0].page ? 'index.html' : `${page}.html`);
 
 function navigation(current) {
@@ -39,7 +43,8 @@ export async function buildPages(common) {
   const layout = readFileSync(`${here}layout.html`, 'utf8');
   for (const { page, title } of kPages) {
     const content = readFileSync(`${here}${page}.html`, 'utf8').trimEnd();
-    const values = { title, page, content, nav: navigation(page) };
+    const preload = page === kPages[0].page ? kPreload : '';
+    const values = { title, page, content, preload, nav: navigation(page) };
     writeFileSync(out + fileOf(page), layout.replace(/\{\{(\w+)\}\}/g, (_, name) => values[name]));
   }
   copyFileSync(`${here}style.css`, `${out}style.css`);

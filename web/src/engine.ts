@@ -15,7 +15,7 @@ import type {
 } from './types.js';
 
 /** Bytes of weights that may be under way at once; the next chunk is fetched whatever its size. */
-const kFetchAheadBytes = 24e6;
+const kFetchAheadBytes = 8e6;
 
 interface Wanted {
   done?: boolean;

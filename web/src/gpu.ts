@@ -80,6 +80,10 @@ export class Gpu {
   private readonly buffers = new Map<number, GPUBuffer>();
   private readonly queries = new Map<number, GPUQuerySet>(); // by the buffer of the stamps
   private readonly pipelines = new Map<number, GPUComputePipeline>();
+  private readonly layouts = new Map<number, GPUBindGroupLayout>(); // of pipelines, by their ids
+  private readonly compiling = new Map<number, Promise<void>>();
+  /** Until then nothing reaches the GPU: pipelines of a submit are still being compiled. */
+  private waiting: Promise<void> | undefined;
   private readonly bindGroups = new Map<number, GPUBindGroup>();
   private readonly maps = new Map<number, { done: boolean; ok: boolean; promise: Promise<void> }>();
   private scopes: Promise<unknown>[] = []; // error scopes whose verdict is not known yet
@@ -140,6 +144,7 @@ export class Gpu {
 
   /** When a buffer's map is over, and all refusals before it are known. 0: of no buffer. */
   async completed(buffer: number): Promise<void> {
+    while (this.waiting) await this.waiting;
     const scopes = this.scopes;
     this.scopes = [];
     await Promise.all(scopes);
@@ -194,8 +199,8 @@ export class Gpu {
       constants: Record<string, number>;
     };
     const { label } = about;
-    const pipeline = this.scoped(`kernel '${label}'`, () => {
-      const layout = this.device.createBindGroupLayout({
+    const { layout, made } = this.scoped(`kernel '${label}'`, () => {
+      const bindGroupLayout = this.device.createBindGroupLayout({
         label,
         entries: about.bindings.split(' ').map((type, binding) => ({
           binding,
@@ -203,17 +208,40 @@ export class Gpu {
           buffer: { type: type as GPUBufferBindingType },
         })),
       });
-      return this.device.createComputePipeline({
-        label,
-        layout: this.device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
-        compute: {
-          module: this.compile(id, label, source),
-          entryPoint: about.entry,
-          constants: about.constants,
-        },
-      });
+      return {
+        layout: bindGroupLayout,
+        made: this.device.createComputePipelineAsync({
+          label,
+          layout: this.device.createPipelineLayout({ label, bindGroupLayouts: [bindGroupLayout] }),
+          compute: {
+            module: this.compile(id, label, source),
+            entryPoint: about.entry,
+            constants: about.constants,
+          },
+        }),
+      };
     });
-    this.pipelines.set(id, pipeline);
+    this.layouts.set(id, layout);
+    const done = made.then(
+      (pipeline) => void this.pipelines.set(id, pipeline),
+      (error: Error) => this.refuse('gpu', `kernel '${label}': ${oneLine(error.message)}`),
+    );
+    this.compiling.set(id, done.then(() => void this.compiling.delete(id)));
+  }
+
+  /** Does what reaches the GPU at once, or after what waits already. */
+  private inOrder(act: () => void): void {
+    if (!this.waiting) act();
+    else this.waitFor(this.waiting.then(act));
+  }
+
+  private waitFor(end: Promise<void>): void {
+    const settled = end
+      .catch((error: Error) => this.refuse('gpu', `device: ${oneLine(error.message)}`))
+      .then(() => {
+        if (this.waiting === settled) this.waiting = undefined;
+      });
+    this.waiting = settled;
   }
 
   private createBindGroup(id: number, label: string, pipeline: number, words: Uint32Array): void {
@@ -228,15 +256,32 @@ export class Gpu {
         },
       });
     }
-    const layout = this.pipelines.get(pipeline)!.getBindGroupLayout(0);
+    const layout = this.layouts.get(pipeline)!;
     const group = this.scoped(`bind group of '${label}'`, () =>
       this.device.createBindGroup({ label, layout, entries }),
     );
     this.bindGroups.set(id, group);
   }
 
+  /** A list whose pipelines are not all compiled waits for them, and what follows for the list. */
+  private submitWhenCompiled(label: string, words: Uint32Array, ...stamping: [number, number, number]): void {
+    const missing = new Set<Promise<void>>();
+    for (let i = 0; i < words.length; i += kCommandWords) {
+      const compiling = words[i] === 1 ? undefined : this.compiling.get(words[i + 1]);
+      if (compiling) missing.add(compiling);
+    }
+    if (missing.size === 0 && !this.waiting) {
+      this.submit(label, words, ...stamping);
+      return;
+    }
+    const commands = words.slice(); // the engine's memory moves on
+    const compiled = Promise.all([this.waiting, ...missing]);
+    this.waitFor(compiled.then(() => this.submit(label, commands, ...stamping)));
+  }
+
   /** `stamping`: 1 writes the GPU's time before the list and after it, 2 before and after each command. */
   private submit(label: string, words: Uint32Array, stamping: number, stamps: number, nextStamp: number): void {
+    if (this.refusal) return; // a kernel that is not there, or worse: it is told with the next readback
     const encoder = this.device.createCommandEncoder({ label });
     const querySet = this.queries.get(stamps)!;
     // Only passes can be stamped: what is none stands between two empty ones.
@@ -299,9 +344,8 @@ export class Gpu {
 
   private startMap(id: number, bytes: number): void {
     const map = { done: false, ok: false, promise: Promise.resolve() };
-    map.promise = this.buffers
-      .get(id)!
-      .mapAsync(1, 0, bytes) // GPUMapMode.READ
+    const start = () => this.buffers.get(id)!.mapAsync(1, 0, bytes); // GPUMapMode.READ
+    map.promise = (this.waiting ? this.waiting.then(start) : start())
       .then(() => void (map.ok = true))
       .catch(() => {
         // Not if the buffer was destroyed: a step past the end, whose token nobody wants.
@@ -336,23 +380,26 @@ export class Gpu {
           this.queries.set(id, this.device.createQuerySet({ label: name, type: 'timestamp', count }));
         }
       },
-      destroy_buffer: (id) => {
-        this.buffers.get(id)?.destroy();
-        this.buffers.delete(id);
-        this.queries.get(id)?.destroy();
-        this.queries.delete(id);
-        this.maps.delete(id);
-      },
+      destroy_buffer: (id) =>
+        this.inOrder(() => {
+          this.buffers.get(id)?.destroy();
+          this.buffers.delete(id);
+          this.queries.get(id)?.destroy();
+          this.queries.delete(id);
+          this.maps.delete(id);
+        }),
       write_buffer: (id, offset, at, n) => {
-        this.device.queue.writeBuffer(this.buffers.get(id)!, offset, memory.exports.memory.buffer, at, n);
+        const bytes = memory.bytes(at, n) as Uint8Array<ArrayBuffer>;
+        const kept = this.waiting ? bytes.slice() : bytes; // the engine's memory moves on
+        this.inOrder(() => this.device.queue.writeBuffer(this.buffers.get(id)!, offset, kept));
       },
       create_pipeline: (id, about, nAbout, source, nSource) =>
         this.createPipeline(id, memory.text(about, nAbout), memory.text(source, nSource)),
       create_bind_group: (id, label, n, pipeline, ranges, nRanges) =>
         this.createBindGroup(id, memory.text(label, n), pipeline, words(ranges, nRanges * kRangeWords)),
-      destroy_bind_group: (id) => void this.bindGroups.delete(id),
+      destroy_bind_group: (id) => this.inOrder(() => void this.bindGroups.delete(id)),
       submit: (label, n, commands, nCommands, stamping, stamps, firstStamp) =>
-        this.submit(
+        this.submitWhenCompiled(
           memory.text(label, n),
           words(commands, nCommands * kCommandWords),
           stamping,

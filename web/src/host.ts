@@ -40,6 +40,19 @@ function findAll(regex: RegExp, text: string): Uint32Array {
   return Uint32Array.from(ends);
 }
 
+/** The shortest text that is `value`, of an f32 where `isF32`; or as printf's %.*f and %.*g have it. */
+function formatNumber(value: number, isF32: boolean, form: string, digits: number): string {
+  if (form === 'f') return value.toFixed(digits);
+  if (form === 'g') return String(Number(value.toPrecision(digits)));
+  if (isF32) {
+    for (let n = 1; n < 9; n++) {
+      const short = Number(value.toPrecision(n));
+      if (Math.fround(short) === value) return String(short);
+    }
+  }
+  return String(value);
+}
+
 export function hostImports(memory: Memory): WebAssembly.Imports {
   const regexes = new Map<number, RegExp>();
   let nextRegex = 1;
@@ -53,6 +66,9 @@ export function hostImports(memory: Memory): WebAssembly.Imports {
       const character = String.fromCodePoint(code);
       return kClasses.reduce((sum, c, bit) => sum + (c.test(character) ? 1 << bit : 0), 0);
     },
+    format_number: (value: number, isF32: number, form: number, digits: number) =>
+      memory.block(formatNumber(value, isF32 !== 0, String.fromCharCode(form), digits)),
+    parse_number: (at: number, n: number) => Number(memory.text(at, n)),
     regex_compile: (at: number, n: number) => {
       try {
         regexes.set(nextRegex, toRegExp(memory.text(at, n)));
@@ -88,5 +104,5 @@ export function hostImports(memory: Memory): WebAssembly.Imports {
       throw new Error(`the engine ended with ${code}`);
     },
   };
-  return { host, wasi_snapshot_preview1: wasi };
+  return { host, math: Math as unknown as WebAssembly.ModuleImports, wasi_snapshot_preview1: wasi };
 }

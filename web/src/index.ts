@@ -76,7 +76,7 @@ async function compileWasm(url: URL): Promise<WebAssembly.Module> {
 
 /** The engine without a model, in a worker where there are any. */
 export async function startEngine({ adapter, wasmUrl, workerUrl }: EngineOptions = {}): Promise<EngineHost> {
-  const wasm = await compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url));
+  const wasm = compileWasm(new URL(wasmUrl ?? './handloom.wasm', import.meta.url)); // while the device is opened
   return adapter || typeof Worker === 'undefined'
     ? new LocalHost(wasm, (adapter as GPU) ?? globalThis.navigator?.gpu)
     : new WorkerHost(wasm, new Worker(new URL(workerUrl ?? './worker.js', import.meta.url), { type: 'module' }));

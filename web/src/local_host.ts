@@ -10,13 +10,18 @@ export class LocalHost implements EngineHost {
   private engine: Engine | undefined;
 
   constructor(
-    private readonly wasm: WebAssembly.Module,
+    private readonly wasm: Promise<WebAssembly.Module>,
     private readonly gpu: GPU | undefined,
   ) {}
 
   private get loaded(): Engine {
     if (!this.engine) throw disposed();
     return this.engine;
+  }
+
+  private async start(): Promise<Engine> {
+    const [wasm, gpu] = await Promise.all([this.wasm, Gpu.open(this.gpu)]);
+    return Engine.create(wasm, gpu);
   }
 
   async load(
@@ -26,7 +31,7 @@ export class LocalHost implements EngineHost {
     signal?: AbortSignal,
   ): Promise<LoadedModel> {
     const { cache = true, verify = true, hubUrl, token, ...engineOptions } = options;
-    const engine = await Engine.create(this.wasm, await Gpu.open(this.gpu));
+    const engine = await this.start();
     try {
       const files = await openSource(source, { cache, hubUrl, token }, signal);
       const loaded = await engine.load(files, engineOptions, verify, onProgress, signal);
@@ -71,7 +76,7 @@ export class LocalHost implements EngineHost {
     this.engine?.cancel(session);
   }
   async inspect<T>(name: string, args: object) {
-    this.engine ??= await Engine.create(this.wasm, await Gpu.open(this.gpu));
+    this.engine ??= await this.start();
     return this.engine.inspect<T>(name, args);
   }
   async dispose() {

@@ -15,13 +15,14 @@ export type Reply =
   | { id: number; ok: unknown }
   | { id: number; error: { code: string; message: string } };
 
-let host: LocalHost;
+let start!: (wasm: WebAssembly.Module) => void;
+const host = new LocalHost(new Promise((resolve) => (start = resolve)), navigator.gpu);
 const loading = new AbortController();
 const post = (reply: Reply) => postMessage(reply);
 
 onmessage = async ({ data }: MessageEvent<Request>) => {
   if ('start' in data) {
-    host = new LocalHost(data.start, navigator.gpu);
+    start(data.start);
     return;
   }
   if ('abort' in data) {

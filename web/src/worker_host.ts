@@ -1,5 +1,5 @@
 // The engine in a worker, so that the page's own thread never blocks.
-import { HandloomError, disposed, type ErrorCode } from './errors.js';
+import { HandloomError, asHandloomError, disposed, type ErrorCode } from './errors.js';
 import type { EngineHost } from './engine_host.js';
 import type { Source } from './source.js';
 import type { GenerateOptions, Generation, LoadOptions, LoadProgress, LoadedModel, MemoryUse } from './types.js';
@@ -13,13 +13,17 @@ interface Pending {
 
 export class WorkerHost implements EngineHost {
   private readonly pending = new Map<number, Pending>();
+  private readonly started: Promise<void>;
   private nextId = 1;
   private ended: HandloomError | undefined;
 
   constructor(
-    wasm: WebAssembly.Module,
+    wasm: Promise<WebAssembly.Module>,
     private readonly worker: Worker,
   ) {
+    this.started = wasm.then((module) => worker.postMessage({ start: module }));
+    this.started.catch((error) => this.end(asHandloomError(error, 'worker')));
+
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       const call = this.pending.get(data.id);
       if (!call) return;
@@ -33,7 +37,6 @@ export class WorkerHost implements EngineHost {
     };
     worker.onerror = (event) =>
       this.end(new HandloomError('internal', `worker: ended: ${event.message || 'it cannot be loaded'}`));
-    worker.postMessage({ start: wasm });
   }
 
   /** Nothing is answered any more. */
@@ -62,9 +65,10 @@ export class WorkerHost implements EngineHost {
     const abort = () => this.worker.postMessage({ abort: true });
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
-    return this.call<LoadedModel>('load', [source, options], onProgress).finally(() =>
-      signal?.removeEventListener('abort', abort),
-    );
+    const loading = this.call<LoadedModel>('load', [source, options], onProgress);
+    return Promise.all([loading, this.started])
+      .then(([loaded]) => loaded)
+      .finally(() => signal?.removeEventListener('abort', abort));
   }
   encode(text: string, addSpecials: boolean) {
     return this.call<number[]>('encode', [text, addSpecials]);

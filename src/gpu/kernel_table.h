@@ -1,0 +1,52 @@
+// The kernels of an executable, as tools/embed_wgsl writes them down: a form for each file of
+// kernels/, and a few bytes for each of its variants, of which Kernels are made when the first is
+// asked for.
+#pragma once
+
+#include "gpu/kernel.h"
+
+#include <vector>
+
+namespace handloom::gpu {
+
+/// Stands for a combination of values that a file leaves out.
+inline constexpr uint8_t kNoVariant = 255;
+
+/// A file of kernels/ with its variants.
+struct KernelForm {
+  std::string_view stem;  // "matmul_vec", also the entry point
+  const KernelFile& file;
+  std::span<const KernelBinding> bindings;
+  std::span<const KernelParam> params;
+  uint32_t params_bytes;
+  std::span<const std::span<const std::string_view>> axes;  // the values of each
+  /// One a combination of values, those of the last axis next to each other: how many helpers,
+  /// which of the directives, then each helper's place among the files; or kNoVariant.
+  std::span<const uint8_t> variants;
+};
+
+class KernelTable {
+ public:
+  KernelTable(std::span<const KernelForm> forms, std::span<const KernelFile> files,
+              std::span<const std::string_view> directives);
+
+  KernelTable(const KernelTable&) = delete;
+  KernelTable& operator=(const KernelTable&) = delete;
+
+  /// `i` counts all combinations of all forms, in their order.
+  const Kernel& kernel(size_t i) const { return entries_[i].kernel; }
+  /// Those that are there.
+  std::span<const Kernel* const> all() const { return all_; }
+
+ private:
+  struct Entry {
+    Kernel kernel;  // refers to the other two
+    std::string name;
+    std::vector<const KernelFile*> helpers;
+  };
+
+  std::vector<Entry> entries_;
+  std::vector<const Kernel*> all_;
+};
+
+}  // namespace handloom::gpu
