@@ -32,7 +32,9 @@ std::vector<Reloaded> reloads(const ModelOptions& base, const BenchReport& repor
   }
   for (const char* matvec : {"f32", "f16", "int8"}) {
     if (report.model.matvec == matvec) continue;
-    add(std::string("matvec ") + matvec, "", [&](ModelOptions& m) { m.matvec = matvec; });
+    const bool lacks_f16 = matvec == std::string_view("f16") && !report.adapter.features.f16;
+    add(std::string("matvec ") + matvec, lacks_f16 ? "the adapter has no f16" : "",
+        [&](ModelOptions& m) { m.matvec = matvec; });
   }
   if (base.subgroups.value_or(true)) {
     add("no subgroups", report.adapter.features.subgroups ? "" : "the adapter has none anyway",

@@ -34,7 +34,8 @@ class TuneProgram : public Program {
     const Outcome plan = shell("handloom plan --json " + options);
     EXPECT_EQ(plan.exit_code, 0) << plan.err;
     notices_ = sentences(plan.err);
-    for (const Json& entry : Json::parse(plan.out)["entries"]) {
+    const Json parsed = Json::parse(plan.out);
+    for (const Json& entry : parsed["entries"]) {
       const std::string kernel = entry["kernel"], constants = entry["constants"];
       if (kernel.starts_with("project_residual_")) return kernel + " " + constants;
     }

@@ -108,23 +108,22 @@ TEST_F(EmbedWgsl, TurnsAGoodFileIntoOneKernelPerVariant) {
   EXPECT_THAT(header, HasSubstr("const gpu::Kernel& twice(Weight weight);"));
   EXPECT_THAT(header, HasSubstr("static_assert(offsetof(TwiceParams, factor) == 4);"));
   EXPECT_THAT(header, HasSubstr("static_assert(sizeof(TwiceParams) == 16);"));
-  EXPECT_THAT(source, HasSubstr(".name = \"twice_f32\""));
-  EXPECT_THAT(source, HasSubstr(".name = \"twice_f16\""));
+  EXPECT_THAT(source, HasSubstr("kWeight[] = {\"f32\", \"f16\"};"));
+  EXPECT_THAT(source, HasSubstr("twice_axes[] = {kWeight};"));
   EXPECT_THAT(source, HasSubstr("{\"y\", \"[n]\", gpu::Access::write}"));
-  EXPECT_THAT(source, HasSubstr(".needs_f16 = true"));
 }
 
 TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
   write("twice.wgsl", kGood);
   ASSERT_EQ(embed("twice.wgsl").status, 0);
   const std::string source = read("out/kernels.cpp");
-  const std::string own =
-      "constexpr gpu::KernelFile twice_file = {\"kernels/twice.wgsl\", R\"wgsl(";
+  const std::string own = "{\"kernels/twice.wgsl\", R\"wgsl(";
   const size_t first = source.find(own);
   ASSERT_NE(first, source.npos) << source;
   EXPECT_EQ(source.find(own, first + 1), source.npos);
-  EXPECT_THAT(source, HasSubstr("twice_f16_helpers[] = {&lib_part_f16_file};"));
-  EXPECT_THAT(source, HasSubstr(".directives = \"enable f16;\\n\""));
+  EXPECT_THAT(source, HasSubstr("kDirectives[] = {\n    \"\",\n    \"enable f16;\\n\",\n};"));
+  // A helper each, with no directive and with that; files are counted in the order of their paths.
+  EXPECT_THAT(source, HasSubstr("twice_variants[] = {\n    1, 0, 1,\n    1, 1, 0,\n};"));
   // The line stays, so that those below it keep their numbers.
   EXPECT_THAT(source, HasSubstr("{\"kernels/lib/part_f16.wgsl\", R\"wgsl(\n)wgsl\""));
 }

@@ -21,7 +21,21 @@ TEST(Kernels, CompileInEveryVariantTheAdapterSupports) {
     EXPECT_TRUE(accepted) << accepted.error().message;
     ++n_compiled;
   }
-  EXPECT_GE(n_compiled, features.subgroups ? kernels::all().size() : kernels::all().size() / 2);
+  const bool has_all = features.subgroups && features.f16;
+  EXPECT_GE(n_compiled, has_all ? kernels::all().size() : kernels::all().size() / 2);
+}
+
+TEST(Kernels, AreFoundByTheirVariants) {
+  const gpu::Kernel& q4 = kernels::matmul_vec(kernels::Weight::q4_0, kernels::Reduce::subgroup);
+  EXPECT_EQ(q4.name, "matmul_vec_q4_0_subgroup");
+  EXPECT_EQ(q4.entry_point, "matmul_vec");
+  EXPECT_TRUE(q4.needs_subgroups);
+  EXPECT_FALSE(q4.needs_f16);
+  const gpu::Kernel& half =
+      kernels::project(kernels::Act::f16, kernels::Weight::f16, kernels::Reduce::tree);
+  EXPECT_EQ(half.name, "project_f16_f16_tree");
+  EXPECT_TRUE(half.needs_f16);
+  EXPECT_FALSE(half.needs_subgroups);
 }
 
 TEST(Kernels, ACompileErrorNamesFileAndLine) {
