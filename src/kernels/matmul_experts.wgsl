@@ -24,7 +24,7 @@ struct Params {
   slots_per_x_row: u32,  // n_used where the slots of a row share its x, else 1
   first_expert: u32,     // the first of this part's experts
   n_experts: u32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
+  rounds: u32,           // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,

@@ -37,7 +37,7 @@ struct Params {
   n_heads: u32,
   head_dim8: u32,     // head_dim / 8
   window: u32,        // keys a row sees, its own included; 0: all
-  is_for_nibbles: u32,  // whether codes of the input go with 4-bit codes
+  for_nibbles: u32,   // whether the input goes with 4-bit codes
   next_dim: u32,      // outputs of the whole weight
   next_format: u32,
   rounds: u32,        // that the teams take for the outputs of a workgroup

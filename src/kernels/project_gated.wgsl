@@ -36,7 +36,7 @@ struct Params {
   eps: f32,
   is_gelu: u32,
   next_format: u32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
+  rounds: u32,       // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,

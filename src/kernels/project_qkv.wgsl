@@ -44,7 +44,7 @@ struct Params {
   has_bias: u32,
   n_sums: u32,       // sums of squares behind the input; 0: no norm
   eps: f32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
+  rounds: u32,       // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,

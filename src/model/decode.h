@@ -1,5 +1,5 @@
 // The fused plan: one decode step with several operations of a layer in one dispatch. What the
-// plain plan, forward(), spells out operation by operation, this does in six or seven dispatches a
+// plain plan, forward(), spells out operation by operation, this does in five to nine dispatches a
 // layer.
 #pragma once
 

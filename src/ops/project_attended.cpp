@@ -65,8 +65,8 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
                 .n_heads = heads.n_heads,
                 .head_dim8 = heads.head_dim / kBlock,
                 .window = attended.scores.window,
-                .is_for_nibbles = input.format == InputFormat::int8_for_nibbles ||
-                                  input.format == InputFormat::f16_for_nibbles,
+                .for_nibbles = input.format == InputFormat::int8_for_nibbles ||
+                               input.format == InputFormat::f16_for_nibbles,
                 .next_dim = dim,
                 .next_format = static_cast<uint32_t>(next.format),
                 .rounds = cut.rounds},
