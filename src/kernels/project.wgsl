@@ -24,7 +24,7 @@
 // only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
 // uses: lib/input_scale.wgsl
-// uses: lib/team_rows.wgsl
+// uses: lib/row_sums.wgsl
 
 struct Params {
   out_dim: u32,       // rows of this part of the weight
@@ -50,35 +50,17 @@ override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 override rows_at_once: u32 = 1;  // of a team: 1 or 4
 
-var<workgroup> sums: array<f32, outputs_per_workgroup>;
-
 @compute @workgroup_size(workgroup_size)
 fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_output = group.x * outputs_per_workgroup;
   let squares = squares_here(lane);
-
-  let team = team_of(lane);
-  // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
-    let mine = rows_at_once * (round * team.count + team.index);
-    let output = first_output + mine;
-    var dots = vec4f();
-    if (mine < outputs_per_workgroup && output < params.out_dim) {
-      dots = row_dots(output + vec4u(0, 1, 2, 3), team);
-    }
-    let totals = team_sums(dots, lane);
-    if (team.lane == 0 && mine < outputs_per_workgroup) {
-      for (var r = 0u; r < rows_at_once; r++) {
-        sums[mine + r] = totals[r];
-      }
-    }
-  }
+  sum_rows(first_output, lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();
 
   for (var i = lane; i < min(outputs_per_workgroup, params.out_dim - first_output); i += workgroup_size) {
     let n = params.first_output + first_output + i;
     let offset = select(0.0, bias[select(0, n, params.has_bias == 1)], params.has_bias == 1);
-    y[n] = scale * sums[i] + offset;
+    y[n] = scale * row_sums[i] + offset;
   }
 }

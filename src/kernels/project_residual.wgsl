@@ -23,7 +23,6 @@
 // only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
 // uses: lib/add_to_x.wgsl
-// uses: lib/team_rows.wgsl
 
 struct Params {
   out_dim: u32,       // rows of this part of the weight
@@ -49,42 +48,12 @@ override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 override rows_at_once: u32 = 1;  // of a team: 1 or 4
 
-var<workgroup> sums: array<f32, outputs_per_workgroup>;
-
 @compute @workgroup_size(workgroup_size)
 fn project_residual(@builtin(workgroup_id) group: vec3u,
                     @builtin(local_invocation_index) lane: u32) {
   let first_output = group.x * outputs_per_workgroup;
-
-  // In the end a lane stores eight outputs. What it needs of them is asked for early.
-  let i = 8 * lane;
-  let stores = i < outputs_per_workgroup && first_output + i < params.out_dim;
-  let n4 = (params.first_output + first_output + i) / 4;
-  var before = Before();
-  if (stores) {
-    before = before_product(n4);
-  }
-
-  let team = team_of(lane);
-  // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
-    let mine = rows_at_once * (round * team.count + team.index);
-    let output = first_output + mine;
-    var dots = vec4f();
-    if (mine < outputs_per_workgroup && output < params.out_dim) {
-      dots = row_dots(output + vec4u(0, 1, 2, 3), team);
-    }
-    let totals = team_sums(dots, lane);
-    if (team.lane == 0 && mine < outputs_per_workgroup) {
-      for (var r = 0u; r < rows_at_once; r++) {
-        sums[mine + r] = totals[r];
-      }
-    }
-  }
+  let before = before_product(first_output, lane);
+  sum_rows(first_output, lane);
   workgroupBarrier();
-
-  if (stores) {
-    add_to_x(n4, before, vec4f(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]),
-             vec4f(sums[i + 4], sums[i + 5], sums[i + 6], sums[i + 7]));
-  }
+  add_to_x(before, lane);
 }

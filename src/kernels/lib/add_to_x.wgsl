@@ -1,24 +1,38 @@
-// The end of a product that is added to x: x[n] += sum, next[n] = x[n] * gamma[n], for eight outputs. It
-// leaves what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for each
-// eight values, from which the reader takes the factor that all of them lack. The kernel declares x and
+// The two ends of a product that is added to x: x[n] += row_sums, next[n] = x[n] * gamma[n]. It leaves
+// what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for each eight
+// values, from which the reader takes the factor that all of them lack. The kernel declares x and
 // gamma: array<vec4f>.
+// uses: lib/row_sums.wgsl
 // uses: lib/store_input.wgsl
 
-// What is asked for before the product, as it takes its time to come.
+// The eight outputs that a lane stores in the end, and what it needs of them, which is asked for before
+// the product, as it takes its time to come.
 struct Before {
+  stores: bool,
+  n4: u32,  // the first of them, / 4
   x0: vec4f,
   x1: vec4f,
   gamma0: vec4f,
   gamma1: vec4f,
 }
 
-fn before_product(n4: u32) -> Before {
-  return Before(x[n4], x[n4 + 1], gamma[n4], gamma[n4 + 1]);
+fn before_product(first_output: u32, lane: u32) -> Before {
+  let i = 8 * lane;
+  if (i >= outputs_per_workgroup || first_output + i >= params.out_dim) {
+    return Before();
+  }
+  let n4 = (params.first_output + first_output + i) / 4;
+  return Before(true, n4, x[n4], x[n4 + 1], gamma[n4], gamma[n4 + 1]);
 }
 
-fn add_to_x(n4: u32, before: Before, sums0: vec4f, sums1: vec4f) {
-  let x0 = before.x0 + sums0;
-  let x1 = before.x1 + sums1;
+fn add_to_x(before: Before, lane: u32) {
+  if (!before.stores) {
+    return;
+  }
+  let i = 8 * lane;
+  let n4 = before.n4;
+  let x0 = before.x0 + vec4f(row_sums[i], row_sums[i + 1], row_sums[i + 2], row_sums[i + 3]);
+  let x1 = before.x1 + vec4f(row_sums[i + 4], row_sums[i + 5], row_sums[i + 6], row_sums[i + 7]);
   x[n4] = x0;
   x[n4 + 1] = x1;
   store_squares(n4 / 2, dot(x0, x0) + dot(x1, x1));

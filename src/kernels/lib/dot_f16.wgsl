@@ -3,13 +3,7 @@ enable f16;
 // products are summed in f16, then scaled and summed in f32. The kernel declares params.in_dim4 and says
 // where the input lies (lib/input_f16.wgsl, lib/attended_f16.wgsl).
 // uses: lib/half_{weight}.wgsl
-
-alias weight_word = vec4u;
-
-// A word of a plane that begins at word `at`.
-fn word_at(at: u32) -> u32 {
-  return weight[at / 4][at % 4];
-}
+// uses: lib/weight_vec4u.wgsl
 
 // This invocation's share of sum over k of input[k] * weight[row,k]: every stride-th turn, from the
 // first-th on.
@@ -21,7 +15,7 @@ fn row_dot(row: u32, first: u32, stride: u32) -> f32 {
   return sum;
 }
 
-// The same for two rows, which share what is read of the input.
+// The same for two rows. Both name the same values of the input, which a compiler reads once.
 fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
   var sums = vec2f();
   for (var i = first; i < n_turns(); i += stride) {

@@ -3,8 +3,7 @@
 // neighbour the next 16. The kernel declares params.in_dim4 and
 // says where the input lies (lib/input_int8.wgsl, lib/attended_int8.wgsl).
 // uses: lib/int8_{weight}.wgsl
-
-alias weight_word = vec4u;
+// uses: lib/weight_vec4u.wgsl
 
 // 32 values: two words for each eight of them, and what scales those.
 struct Chunk {
@@ -15,11 +14,6 @@ struct Chunk {
 
 fn n_chunks() -> u32 {
   return params.in_dim4 / 8;
-}
-
-// A word of a plane that begins at word `at`.
-fn word_at(at: u32) -> u32 {
-  return weight[at / 4][at % 4];
 }
 
 fn row_dot(row: u32, first: u32, stride: u32) -> f32 {

@@ -1,6 +1,6 @@
 enable f16;
 // 4-bit codes times an input in 16 bits, 32 values a turn: 16 bytes of codes, a scale.
-// uses: lib/half_scale.wgsl
+// uses: lib/scale32.wgsl
 
 fn n_turns() -> u32 {
   return params.in_dim4 / 8;
@@ -22,6 +22,6 @@ fn turn_dot_nibbles(row: u32, turn: u32, zero: f16) -> f32 {
   let b = 4 * turn;
   let dots = vec4f(dot8_halves(codes.x, halves_at(b), zero), dot8_halves(codes.y, halves_at(b + 1), zero),
                    dot8_halves(codes.z, halves_at(b + 2), zero), dot8_halves(codes.w, halves_at(b + 3), zero));
-  return half_scale_of(row, turn) *
+  return scale_of(row, turn) *
          dot(dots, vec4f(block_scale(b), block_scale(b + 1), block_scale(b + 2), block_scale(b + 3)));
 }

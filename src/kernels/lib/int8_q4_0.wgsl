@@ -1,6 +1,6 @@
 // q4_0 (lib/weight_q4_0.wgsl) times an input in 8 bits: scale * (code - 8).
 // uses: lib/int8_nibbles.wgsl
-// uses: lib/int8_scale.wgsl
+// uses: lib/scale32.wgsl
 
 fn dot32(row: u32, c: u32, x: Chunk) -> f32 {
   let dots = dots32_signed16(weight[row * n_chunks() + c], x);

@@ -1,6 +1,6 @@
 requires packed_4x8_integer_dot_product;
 // q8_0 (lib/weight_q8_0.wgsl) times an input in 8 bits: scale * code, codes of a byte in their order.
-// uses: lib/int8_scale.wgsl
+// uses: lib/scale32.wgsl
 
 fn dot8_bytes(codes: vec2u, x: vec2u) -> f32 {
   return f32(dot4I8Packed(codes.x, x.x) + dot4I8Packed(codes.y, x.y));
