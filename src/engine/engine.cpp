@@ -1,14 +1,13 @@
 // Engine: loading a folder onto a device, and answering for what was loaded.
 #include "base/result.h"
-#include "base/sort.h"
 #include "engine/engine_impl.h"
 #include "engine/loader.h"
 #include "engine/memory_plan.h"
 #include "engine/product_forms.h"
+#include "engine/times.h"
 #include "formats/model_files.h"
 #include "gpu/native.h"
 #include "ops/matmul.h"
-#include "base/sort.h"
 
 #include <algorithm>
 #include <array>
@@ -20,11 +19,6 @@ namespace {
 constexpr uint64_t kUnsettledBytes = uint64_t{64} << 20;  // of weights on their way to the GPU
 
 constexpr size_t kTimedReadbacks = 5;
-
-double ms_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
 
 bool stores_f16(Precision precision, const Features& features) {
   return precision == Precision::f16 || (precision == Precision::automatic && features.f16);
@@ -247,7 +241,7 @@ Result<void> Loader::resume(std::span<const std::byte>) {
       start_readback();
       return {};
     case Stage::readbacks:
-      readback_ms_.push_back(ms_since(readback_started_));
+      readback_ms_.push_back(milliseconds(std::chrono::steady_clock::now() - readback_started_));
       if (readback_ms_.size() < kTimedReadbacks) {
         start_readback();
       } else {
@@ -278,8 +272,7 @@ std::vector<ProductForm> Loader::products() const {
 std::unique_ptr<Engine::Impl> Loader::finish() {
   Engine::Impl& e = *impl_;
   fence_ = {};
-  sort_by(readback_ms_);
-  e.readback_ms = readback_ms_[kTimedReadbacks / 2];
+  e.readback_ms = median(readback_ms_);
   const AdapterInfo& adapter = e.device.adapter();
   const MemoryQuestion question = memory_question(*files_, e.config, adapter, options_);
   e.kv_options =
@@ -287,8 +280,7 @@ std::unique_ptr<Engine::Impl> Loader::finish() {
   e.info = describe_model(
       path_, e, stores_f16(options_.precision, adapter.features) ? Precision::f16 : Precision::f32,
       products(), context_);
-  e.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_)
-                  .count();
+  e.load_ms = milliseconds(std::chrono::steady_clock::now() - started_);
   return std::move(impl_);
 }
 

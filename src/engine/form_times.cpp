@@ -1,6 +1,7 @@
 #include "engine/form_times.h"
 
 #include "base/random.h"
+#include "engine/times.h"
 #include "gpu/native.h"
 #include "ops/prepare_input.h"
 #include "ops/project.h"
@@ -192,13 +193,6 @@ Result<void> run_round(gpu::Device& device, const Layers& layers, std::span<Cand
     candidates[i].us.push_back(1e-3 * static_cast<double>(ns));
   }
   return {};
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 Result<FormTimes> measure_type(gpu::Device& device, DType weight, uint64_t most_bytes, bool warm,

@@ -1,16 +1,13 @@
 #include "engine/generator.h"
 
 #include "base/result.h"
+#include "engine/times.h"
 
 #include <algorithm>
 #include <cstring>
 
 namespace handloom::engine {
 namespace {
-
-double milliseconds(std::chrono::steady_clock::duration d) {
-  return std::chrono::duration<double, std::milli>(d).count();
-}
 
 Result<void> check_prompt(const Session::Impl& session, std::span<const uint32_t> prompt_ids) {
   const uint32_t vocab_size = session.engine.config.vocab_size;

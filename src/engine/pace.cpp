@@ -1,6 +1,6 @@
 #include "engine/pace.h"
 
-#include "base/sort.h"
+#include "engine/times.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,10 +11,6 @@ namespace {
 constexpr uint32_t kFewest = 2, kMost = 16;  // chosen steps in flight
 constexpr double kBurstMs = 8;   // tokens that come together within this look like a flow
 constexpr double kNewest = 0.2;  // weight of the newest measurement in step_ms
-
-double milliseconds(Pace::Clock::duration d) {
-  return std::chrono::duration<double, std::milli>(d).count();
-}
 
 }  // namespace
 
@@ -39,11 +35,6 @@ void Pace::saw(uint32_t n_steps, Clock::time_point submitted, Clock::time_point 
   step_ms_ = step_ms_ > 0 ? step_ms_ + kNewest * (ms - step_ms_) : ms;
 }
 
-double Pace::visible_ms() const {
-  if (visible_ms_.empty()) return 0;
-  std::vector<double> sorted = visible_ms_;
-  sort_by(sorted);
-  return sorted[sorted.size() / 2];
-}
+double Pace::visible_ms() const { return median(visible_ms_); }
 
 }  // namespace handloom::engine

@@ -1,6 +1,7 @@
 #include "engine/profiler.h"
 
 #include "base/result.h"
+#include "engine/times.h"
 
 #include <algorithm>
 
@@ -8,12 +9,6 @@ namespace handloom::engine {
 namespace {
 
 constexpr uint32_t kRuns = 7;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
@@ -40,7 +35,8 @@ Profiler Profiler::of_prefill(Session::Impl& session, std::span<const uint32_t> 
   return profiler;
 }
 
-/// Of its own: a session's serves a whole slab, and counts the bytes of where it was made.
+/// Of its own: a session's serves positions after this one, too, and counts the bytes of where it
+/// was made.
 Result<void> Profiler::record(const Pass& pass) {
   using Ending = Engine::Impl::Ending;
   Engine::Impl& engine = session_.engine;
