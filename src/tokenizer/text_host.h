@@ -33,12 +33,6 @@ struct Match {
 /// A compiled regular expression; immutable, cheap to copy, usable from several threads.
 class Regex {
  public:
-  Regex(const Regex&);
-  Regex(Regex&&) noexcept;
-  Regex& operator=(const Regex&);
-  Regex& operator=(Regex&&) noexcept;
-  ~Regex();
-
   /// `pattern` is in the common dialect of regex_dialect.h; lines end in \n, and ^ and $ match at
   /// each of them. Errors name the pattern as `shown` and give the host's reason.
   static Result<Regex> compile(std::string_view pattern, std::string_view shown,
@@ -50,7 +44,7 @@ class Regex {
 
  private:
   struct Compiled;
-  explicit Regex(std::shared_ptr<const Compiled> compiled);
+  explicit Regex(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
   std::shared_ptr<const Compiled> compiled_;
 };
 

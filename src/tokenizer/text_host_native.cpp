@@ -135,13 +135,6 @@ struct Regex::Compiled {
   std::string where;
 };
 
-Regex::Regex(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
-Regex::Regex(const Regex&) = default;
-Regex::Regex(Regex&&) noexcept = default;
-Regex& Regex::operator=(const Regex&) = default;
-Regex& Regex::operator=(Regex&&) noexcept = default;
-Regex::~Regex() = default;
-
 Result<Regex> Regex::compile(std::string_view pattern, std::string_view shown,
                              std::string_view where) {
   const CompileContext context(pcre2_compile_context_create(nullptr));

@@ -51,13 +51,6 @@ struct Regex::Compiled {
   uint32_t id;
 };
 
-Regex::Regex(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
-Regex::Regex(const Regex&) = default;
-Regex::Regex(Regex&&) noexcept = default;
-Regex& Regex::operator=(const Regex&) = default;
-Regex& Regex::operator=(Regex&&) noexcept = default;
-Regex::~Regex() = default;
-
 Result<Regex> Regex::compile(std::string_view pattern, std::string_view shown,
                              std::string_view where) {
   const uint32_t id = web::host_regex_compile(pattern.data(), pattern.size());
