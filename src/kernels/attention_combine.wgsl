@@ -21,7 +21,6 @@ struct Params {
   head_dim4: u32,   // head_dim / 4
   window: u32,      // keys a row sees, its own included; 0: all
   next_dim: u32,    // n_heads * head_dim
-  next_format: u32,
 }
 
 @group(0) @binding(0) var<storage, read> positions: array<u32>;

@@ -34,7 +34,6 @@ struct Params {
   window: u32,      // keys a row sees, its own included; 0: all
   softcap: f32,     // 0: none
   first: u32,       // the slab holds the positions from here, a multiple of a span
-  rounds: u32,      // that the teams take for heads_per_pass heads
 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
@@ -47,6 +46,7 @@ struct Params {
 
 override workgroup_size: u32 = 256;
 override heads_per_pass: u32 = 4;
+override rounds: u32 = 1;  // that the teams take for heads_per_pass heads
 
 const span_size = 64u;
 const least = -3.0e38;
@@ -112,7 +112,7 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
   // barrier; what a lane leaves in weights it reads again itself.
   let span = first_key / span_size;
   let team = team_of(lane);
-  for (var round = 0u; round < params.rounds; round++) {
+  for (var round = 0u; round < rounds; round++) {
     let h = round * team.count + team.index;
     let n_mine = select(0, span_size, h < heads_per_pass);
     var largest_here = least;
@@ -130,14 +130,14 @@ fn attention_split(@builtin(workgroup_id) group: vec3u,
       weights[h * span_size + k] = score;
       largest_here = max(largest_here, score);
     }
-    let largest = team_max(largest_here, lane);
+    let largest = part_max(largest_here, lane);
     var total_here = 0.0;
     for (var k = team.lane; k < n_mine; k += team.size) {
       let weight = select(0.0, exp(weights[h * span_size + k] - largest), k >= begin && k < end);
       total_here += weight;
       weights[h * span_size + k] = weight * value_scale[k];
     }
-    let total = team_sum(total_here, lane);
+    let total = part_sum(total_here, lane);
     if (team.lane == 0 && h < n_heads_here) {
       softmax[span * params.n_heads + first_head + h] = vec2f(largest, total);
     }

@@ -24,7 +24,6 @@ struct Params {
   slots_per_x_row: u32,  // n_used where the slots of a row share its x, else 1
   first_expert: u32,     // the first of this part's experts
   n_experts: u32,
-  rounds: u32,           // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -39,6 +38,7 @@ struct Params {
 
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
+override rounds: u32 = 1;  // that the teams take for the outputs of a workgroup
 
 @compute @workgroup_size(workgroup_size)
 fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -49,7 +49,7 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
+  for (var round = 0u; round < rounds; round++) {
     let mine = round * team.count + team.index;
     let output = first_output + mine;
     var sum = 0.0;
@@ -58,7 +58,7 @@ fn matmul_experts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
     if (is_mine) {
       sum = row_dot(x_row, expert * params.out_dim + output, team.lane, team.size);
     }
-    let total = team_sum(sum, lane);
+    let total = part_sum(sum, lane);
     if (team.lane == 0 && is_mine) {
       y[slot * params.out_dim + output] = total;
     }

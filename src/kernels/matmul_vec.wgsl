@@ -23,7 +23,6 @@ struct Params {
   in_dim4: u32,       // in_dim / 4
   y_dim: u32,         // outputs of the whole weight
   first_output: u32,  // those of the parts before
-  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -37,6 +36,7 @@ struct Params {
 
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;  // the op gives a GPU a team for each
+override rounds: u32 = 1;  // that the teams take for the outputs of a workgroup
 
 @compute @workgroup_size(workgroup_size)
 fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -45,7 +45,7 @@ fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let team = team_of(lane);
 
   // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
+  for (var round = 0u; round < rounds; round++) {
     let mine = round * team.count + team.index;
     let output = first_output + mine;
     let is_there = mine < outputs_per_workgroup && output < params.out_dim;
@@ -53,7 +53,7 @@ fn matmul_vec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     if (is_there) {
       sum = row_dot(row, output, team.lane, team.size);
     }
-    let total = team_sum(sum, lane);
+    let total = part_sum(sum, lane);
     if (team.lane == 0 && is_there) {
       y[row * params.y_dim + params.first_output + output] = total;
     }

@@ -22,7 +22,6 @@
 
 struct Params {
   next_dim: u32,     // dim
-  next_format: u32,
   adds: u32,
   norms: u32,
   has_gamma: u32,

@@ -23,8 +23,8 @@
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
-// uses: lib/input_scale.wgsl
-// uses: lib/row_sums.wgsl
+// uses: lib/input_scale_{reduce}.wgsl
+// uses: lib/rows_in_order.wgsl
 
 struct Params {
   out_dim: u32,       // rows of this part of the weight
@@ -33,7 +33,6 @@ struct Params {
   has_bias: u32,
   n_sums: u32,        // sums of squares behind the input; 0: no norm
   eps: f32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -52,15 +51,14 @@ override rows_at_once: u32 = 1;  // of a team: 1 or 4
 
 @compute @workgroup_size(workgroup_size)
 fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first_output = group.x * outputs_per_workgroup;
   let squares = squares_here(lane);
-  sum_rows(first_output, lane);
+  sum_rows(group.x, rows_here(group.x), lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();
 
-  for (var i = lane; i < min(outputs_per_workgroup, params.out_dim - first_output); i += workgroup_size) {
-    let n = params.first_output + first_output + i;
+  for (var i = lane; i < rows_here(group.x); i += workgroup_size) {
+    let n = params.first_output + group.x * outputs_per_workgroup + i;
     let offset = select(0.0, bias[select(0, n, params.has_bias == 1)], params.has_bias == 1);
-    y[n] = scale * row_sums[i] + offset;
+    y[n] = scale * row_sum(i) + offset;
   }
 }

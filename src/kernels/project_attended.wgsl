@@ -36,10 +36,7 @@ struct Params {
   n_heads: u32,
   head_dim8: u32,     // head_dim / 8
   window: u32,        // keys a row sees, its own included; 0: all
-  for_nibbles: u32,   // whether the input goes with 4-bit codes
   next_dim: u32,      // outputs of the whole weight
-  next_format: u32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -59,6 +56,7 @@ override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 override rows_at_once: u32 = 1;  // of a team: 1 or 4
 override input_blocks: u32 = 8;
+override for_nibbles: bool = false;  // whether the input goes with 4-bit codes
 
 const span_size = 64u;
 const least = -3.0e38;
@@ -104,10 +102,9 @@ fn attend(lane: u32) {
 @compute @workgroup_size(workgroup_size)
 fn project_attended(@builtin(workgroup_id) group: vec3u,
                     @builtin(local_invocation_index) lane: u32) {
-  let first_output = group.x * outputs_per_workgroup;
-  let before = before_product(first_output, lane);
+  let before = before_product(group.x, lane);
   attend(lane);
-  sum_rows(first_output, lane);
+  sum_rows(group.x, rows_here(group.x), lane);
   workgroupBarrier();
   add_to_x(before, lane);
 }

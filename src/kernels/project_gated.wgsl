@@ -24,19 +24,16 @@
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
-// uses: lib/input_scale.wgsl
+// uses: lib/input_scale_{reduce}.wgsl
 // uses: lib/store_input.wgsl
 // uses: lib/gelu.wgsl
-// uses: lib/team_rows.wgsl
+// uses: lib/row_sums.wgsl
 
 struct Params {
   next_dim: u32,     // dim
   in_dim4: u32,      // in_dim / 4
   n_sums: u32,       // sums of squares behind the input; 0: no norm
   eps: f32,
-  is_gelu: u32,
-  next_format: u32,
-  rounds: u32,       // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -51,15 +48,21 @@ struct Params {
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 override rows_at_once: u32 = 2;  // of a team, half of them gates: 2 or 4
+override is_gelu: bool = false;
 
-var<workgroup> gates: array<f32, outputs_per_workgroup>;
-var<workgroup> ups: array<f32, outputs_per_workgroup>;
+override rows_per_workgroup: u32 = 2 * outputs_per_workgroup;  // gate, up, gate, up ...
+
+fn rows_from(group: u32, i: u32) -> vec4u {
+  let output = group * outputs_per_workgroup + i / 2;
+  let rows = vec2u(output, params.next_dim + output);
+  return vec4u(rows, rows + 1);
+}
 
 // Four products, from number i of the workgroup on.
 fn products(i: u32, scale: f32) -> vec4f {
-  let gate = scale * vec4f(gates[i], gates[i + 1], gates[i + 2], gates[i + 3]);
-  let up = scale * vec4f(ups[i], ups[i + 1], ups[i + 2], ups[i + 3]);
-  if (params.is_gelu == 1) {
+  let gate = scale * vec4f(row_sum(2 * i), row_sum(2 * i + 2), row_sum(2 * i + 4), row_sum(2 * i + 6));
+  let up = scale * vec4f(row_sum(2 * i + 1), row_sum(2 * i + 3), row_sum(2 * i + 5), row_sum(2 * i + 7));
+  if (is_gelu) {
     return gelu4(gate) * up;
   }
   return gate / (1.0 + exp(-gate)) * up;
@@ -67,32 +70,14 @@ fn products(i: u32, scale: f32) -> vec4f {
 
 @compute @workgroup_size(workgroup_size)
 fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first_output = group.x * outputs_per_workgroup;
+  let n_outputs = min(outputs_per_workgroup, params.next_dim - group.x * outputs_per_workgroup);
   let squares = squares_here(lane);
-
-  let team = team_of(lane);
-  // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
-    let mine = rows_at_once / 2 * (round * team.count + team.index);
-    let output = first_output + mine;
-    var dots = vec4f();
-    if (mine < outputs_per_workgroup && output < params.next_dim) {
-      let rows = vec2u(output, params.next_dim + output);
-      dots = row_dots(vec4u(rows, rows + 1), team);
-    }
-    let totals = team_sums(dots, lane);
-    if (team.lane == 0 && mine < outputs_per_workgroup) {
-      for (var r = 0u; r < rows_at_once / 2; r++) {
-        gates[mine + r] = totals[2 * r];
-        ups[mine + r] = totals[2 * r + 1];
-      }
-    }
-  }
+  sum_rows(group.x, 2 * n_outputs, lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();
 
   let i = 8 * lane;
-  if (i < outputs_per_workgroup && first_output + i < params.next_dim) {
-    store8(first_output / 8 + lane, products(i, scale), products(i + 4, scale));
+  if (i < n_outputs) {
+    store8(group.x * outputs_per_workgroup / 8 + lane, products(i, scale), products(i + 4, scale));
   }
 }

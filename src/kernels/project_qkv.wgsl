@@ -30,9 +30,9 @@
 // only: act = int8: weight = q4_0 | q8_0 | q4_k | q6_k | mlc_q4
 // only: act = f16: weight = f16 | q4_0 | mlc_q4
 // uses: lib/input_{act}.wgsl
-// uses: lib/input_scale.wgsl
+// uses: lib/input_scale_{reduce}.wgsl
 // uses: lib/packed2_{page}.wgsl
-// uses: lib/team_rows.wgsl
+// uses: lib/row_sums.wgsl
 
 struct Params {
   in_dim4: u32,      // in_dim / 4
@@ -44,7 +44,6 @@ struct Params {
   has_bias: u32,
   n_sums: u32,       // sums of squares behind the input; 0: no norm
   eps: f32,
-  rounds: u32,       // that the teams take for the outputs of a workgroup
   scales_at: u32,    // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -65,9 +64,9 @@ override workgroup_size: u32 = 64;
 override rows_at_once: u32 = 2;  // of a team, in pairs: 2 or 4
 
 const n_pairs = 8u;     // of a workgroup
+const rows_per_workgroup = 2 * n_pairs;
 const page_size = 16u;  // tokens
 
-var<workgroup> products: array<vec2f, 8>;
 var<workgroup> rotated: array<vec2f, 8>;
 
 // The two dimensions of a head that pair i is made of: those that are rotated together, then what lies
@@ -79,13 +78,19 @@ fn dims_of(i: u32) -> vec2u {
   return vec2u(i + params.half_dim, i + params.head_dim / 2);
 }
 
+fn rows_from(group: u32, i: u32) -> vec4u {
+  let pair = group * n_pairs + i / 2;
+  let first_row = pair / (params.head_dim / 2) * params.head_dim;
+  let in_head = pair % (params.head_dim / 2);
+  return first_row + vec4u(dims_of(in_head), dims_of(in_head + 1));
+}
+
 @compute @workgroup_size(workgroup_size)
 fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let squares = squares_here(lane);
   let position = positions[0];
-  let head_here = group.x * n_pairs / (params.head_dim / 2);
   let first_pair = group.x * n_pairs % (params.head_dim / 2);
-  let head = params.first_head + head_here;
+  let head = params.first_head + group.x * n_pairs / (params.head_dim / 2);
 
   // What a lane needs in the end is asked for early.
   let dims = dims_of(first_pair + lane);
@@ -101,27 +106,12 @@ fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   }
   let page = page_table[position / page_size];
 
-  let team = team_of(lane);
-  // Every team runs the same number of rounds, so that a team may hold a barrier.
-  for (var round = 0u; round < params.rounds; round++) {
-    let mine = rows_at_once / 2 * (round * team.count + team.index);
-    var dots = vec4f();
-    if (mine < n_pairs) {
-      let rows = vec4u(dims_of(first_pair + mine), dims_of(first_pair + mine + 1));
-      dots = row_dots(head_here * params.head_dim + rows, team);
-    }
-    let totals = team_sums(dots, lane);
-    if (team.lane == 0 && mine < n_pairs) {
-      for (var r = 0u; r < rows_at_once / 2; r++) {
-        products[mine + r] = vec2f(totals[2 * r], totals[2 * r + 1]);
-      }
-    }
-  }
+  sum_rows(group.x, rows_per_workgroup, lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();
 
   if (lane < n_pairs) {
-    let p = scale * products[lane] + offset;
+    let p = scale * vec2f(row_sum(2 * lane), row_sum(2 * lane + 1)) + offset;
     rotated[lane] = vec2f(p.x * rotation.x - p.y * rotation.y, p.y * rotation.x + p.x * rotation.y);
     if (head < params.n_heads) {
       queries[head * params.head_dim + dims.x] = rotated[lane].x;

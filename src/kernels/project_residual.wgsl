@@ -29,8 +29,6 @@ struct Params {
   in_dim4: u32,       // in_dim / 4
   first_output: u32,  // those of the parts before
   next_dim: u32,      // outputs of the whole weight
-  next_format: u32,
-  rounds: u32,        // that the teams take for the outputs of a workgroup
   scales_at: u32,     // where the planes of a quantised weight begin, in words
   supers_at: u32,
   high_at: u32,
@@ -51,9 +49,8 @@ override rows_at_once: u32 = 1;  // of a team: 1 or 4
 @compute @workgroup_size(workgroup_size)
 fn project_residual(@builtin(workgroup_id) group: vec3u,
                     @builtin(local_invocation_index) lane: u32) {
-  let first_output = group.x * outputs_per_workgroup;
-  let before = before_product(first_output, lane);
-  sum_rows(first_output, lane);
+  let before = before_product(group.x, lane);
+  sum_rows(group.x, rows_here(group.x), lane);
   workgroupBarrier();
   add_to_x(before, lane);
 }

@@ -1,6 +1,7 @@
 #include "ops/attention_split.h"
 
 #include "ops/check.h"
+#include "ops/project_cut.h"
 
 #include <algorithm>
 #include <bit>
@@ -70,21 +71,20 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
   const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
   const uint32_t seen_to = std::min(n_keys, end);
   const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
+  const uint32_t rounds = team_rounds(enc, reduce_variant(enc), split_workgroup(enc), per_pass);
   enc.dispatch({
       .kernel = kernels::attention_split(kv_variant(kv), reduce_variant(enc)),
       .bindings = {qkv, positions, page_table, kv, spans.softmax, spans.values},
-      .params =
-          kernels::AttentionSplitParams{
-              .n_heads = heads.n_heads,
-              .n_kv_heads = heads.n_kv_heads,
-              .head_dim4 = heads.head_dim / 4,
-              .scale = scores.scale,
-              .window = scores.window,
-              .softcap = scores.softcap,
-              .first = first,
-              .rounds = team_rounds(enc, reduce_variant(enc), split_workgroup(enc), per_pass)},
+      .params = kernels::AttentionSplitParams{.n_heads = heads.n_heads,
+                                              .n_kv_heads = heads.n_kv_heads,
+                                              .head_dim4 = heads.head_dim / 4,
+                                              .scale = scores.scale,
+                                              .window = scores.window,
+                                              .softcap = scores.softcap,
+                                              .first = first},
       .constants = {{"workgroup_size", static_cast<double>(split_workgroup(enc))},
-                    {"heads_per_pass", static_cast<double>(per_pass)}},
+                    {"heads_per_pass", static_cast<double>(per_pass)},
+                    {"rounds", static_cast<double>(rounds)}},
       .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans, 1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
   });
@@ -102,9 +102,9 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
       .params = kernels::AttentionCombineParams{.n_heads = heads.n_heads,
                                                 .head_dim4 = heads.head_dim / 4,
                                                 .window = scores.window,
-                                                .next_dim = dim,
-                                                .next_format = static_cast<uint32_t>(next.format)},
-      .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))}},
+                                                .next_dim = dim},
+      .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))},
+                    stored_as(next)},
       .workgroups = {heads.n_heads, 1, 1},
       .bytes = spans_bytes(heads, scores, n_keys) + 4 * dim,
   });

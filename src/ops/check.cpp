@@ -96,9 +96,9 @@ uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
 }
 
 uint32_t team_rounds(const gpu::Encoder& enc, kernels::Reduce reduce, uint32_t workgroup_size,
-                     uint32_t n_outputs, uint32_t subgroups_per_team) {
+                     uint32_t n_outputs, uint32_t parts_per_team) {
   if (reduce == kernels::Reduce::tree) return n_outputs;
-  const uint32_t widest = subgroups_per_team * enc.device().adapter().features.max_subgroup_size;
+  const uint32_t widest = parts_per_team * enc.device().adapter().features.max_subgroup_size;
   return ceil_div(n_outputs, std::max(1u, workgroup_size / std::max(1u, widest)));
 }
 

@@ -56,7 +56,7 @@ inline constexpr uint32_t kTeamsWorkgroup = 64;  // invocations of theirs
 /// Rounds in which the teams of a workgroup take `n_outputs`: enough where subgroups are as large
 /// as the device may make them.
 uint32_t team_rounds(const gpu::Encoder& enc, kernels::Reduce reduce, uint32_t workgroup_size,
-                     uint32_t n_outputs, uint32_t subgroups_per_team = 1);
+                     uint32_t n_outputs, uint32_t parts_per_team = 1);
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 

@@ -41,22 +41,21 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
   }
 
   const uint32_t n_outputs = outputs_per_workgroup(enc, out_dim);
+  const uint32_t rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs);
   for (const Matrix::Part& part : weight.parts) {
     if (!check_multiple(enc, "matmul_experts", "weight rows", part.n_rows(), out_dim)) return;
     if (!check_multiple(enc, "matmul_experts", "first row", part.first_row, out_dim)) return;
     enc.dispatch({
         .kernel = kernels::matmul_experts(weight_variant(part.tensor.dtype), reduce_variant(enc)),
         .bindings = {x, expert_ids, part.tensor, y},
-        .params = with_planes(
-            kernels::MatmulExpertsParams{
-                .out_dim = out_dim,
-                .in_dim4 = in_dim / 4,
-                .slots_per_x_row = slots_per_x_row,
-                .first_expert = part.first_row / out_dim,
-                .n_experts = part.n_rows() / out_dim,
-                .rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs)},
-            part),
-        .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)}},
+        .params = with_planes(kernels::MatmulExpertsParams{.out_dim = out_dim,
+                                                           .in_dim4 = in_dim / 4,
+                                                           .slots_per_x_row = slots_per_x_row,
+                                                           .first_expert = part.first_row / out_dim,
+                                                           .n_experts = part.n_rows() / out_dim},
+                              part),
+        .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)},
+                      {"rounds", static_cast<double>(rounds)}},
         .workgroups = {ceil_div(out_dim, n_outputs), n_slots, 1},
         // Which slots fall into which part is not known here: each part counts as its share.
         .bytes =

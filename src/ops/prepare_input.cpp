@@ -1,6 +1,7 @@
 #include "ops/prepare_input.h"
 
 #include "ops/check.h"
+#include "ops/project_cut.h"
 
 namespace handloom::ops {
 namespace {
@@ -22,11 +23,11 @@ void dispatch(gpu::Encoder& enc, const gpu::Tensor& spare, const gpu::Tensor& p,
       .bindings = {p.buffer ? p : spare, post.buffer ? post : spare, gamma.buffer ? gamma : spare,
                    x, next.words},
       .params = kernels::PrepareInputParams{.next_dim = dim,
-                                            .next_format = static_cast<uint32_t>(next.format),
                                             .adds = p.buffer != nullptr,
                                             .norms = post.buffer != nullptr,
                                             .has_gamma = gamma.buffer != nullptr,
                                             .eps = eps},
+      .constants = {stored_as(next)},
       .workgroups = {1, 1, 1},
       .bytes = uint64_t{16} * dim,
   });

@@ -26,8 +26,7 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
                                                      .first_output = part.first_row,
                                                      .has_bias = has_bias,
                                                      .n_sums = input.n_sums,
-                                                     .eps = eps,
-                                                     .rounds = cut.rounds},
+                                                     .eps = eps},
                               part),
         .constants = cut.constants,
         .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
@@ -81,8 +80,7 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
                                                   .half_dim = half_dim,
                                                   .has_bias = has_bias,
                                                   .n_sums = input.n_sums,
-                                                  .eps = what.eps,
-                                                  .rounds = cut.rounds},
+                                                  .eps = what.eps},
                         part),
         .constants = cut.constants,
         .workgroups = {part.n_rows() / (2 * kBlock), 1, 1},
@@ -111,20 +109,18 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   if (!check_next(enc, "project_residual", next, dim)) return;
 
   for (const Matrix::Part& part : weight.parts) {
-    const Cut cut = cut_for(enc, input.form, part.n_rows());
+    Cut cut = cut_for(enc, input.form, part.n_rows());
+    cut.constants.push_back(stored_as(next));
     enc.dispatch({
         .kernel =
             kernels::project_residual(act_variant(input.format), weight_variant(part.tensor.dtype),
                                       reduce_variant(input.form)),
         .bindings = {input.words, part.tensor, gamma, x, next.words},
-        .params = with_planes(
-            kernels::ProjectResidualParams{.out_dim = part.n_rows(),
-                                           .in_dim4 = input.dim / 4,
-                                           .first_output = part.first_row,
-                                           .next_dim = dim,
-                                           .next_format = static_cast<uint32_t>(next.format),
-                                           .rounds = cut.rounds},
-            part),
+        .params = with_planes(kernels::ProjectResidualParams{.out_dim = part.n_rows(),
+                                                             .in_dim4 = input.dim / 4,
+                                                             .first_output = part.first_row,
+                                                             .next_dim = dim},
+                              part),
         .constants = cut.constants,
         .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
         .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{16} * part.n_rows(),
@@ -148,20 +144,17 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
   }
 
   const Matrix::Part& part = weight.parts[0];
-  const Cut cut = cut_for(enc, input.form, next.dim, 2);
+  Cut cut = cut_for(enc, input.form, next.dim, 2);
+  cut.constants.push_back(stored_as(next));
+  cut.constants.push_back({"is_gelu", static_cast<double>(gate == Gate::gelu)});
   enc.dispatch({
       .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),
                                        reduce_variant(input.form)),
       .bindings = {input.words, part.tensor, next.words},
-      .params =
-          with_planes(kernels::ProjectGatedParams{.next_dim = next.dim,
-                                                  .in_dim4 = input.dim / 4,
-                                                  .n_sums = input.n_sums,
-                                                  .eps = eps,
-                                                  .is_gelu = gate == Gate::gelu,
-                                                  .next_format = static_cast<uint32_t>(next.format),
-                                                  .rounds = cut.rounds},
-                      part),
+      .params = with_planes(
+          kernels::ProjectGatedParams{
+              .next_dim = next.dim, .in_dim4 = input.dim / 4, .n_sums = input.n_sums, .eps = eps},
+          part),
       .constants = cut.constants,
       .workgroups = {ceil_div(next.dim, cut.n_outputs), 1, 1},
       .bytes = input_bytes(input) + part.tensor.bytes() + input_bytes(next),

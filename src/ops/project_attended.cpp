@@ -48,8 +48,12 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
   }
   if (!check_next(enc, "project_attended", next, dim)) return;
 
+  const bool for_nibbles =
+      input.format == InputFormat::int8_for_nibbles || input.format == InputFormat::f16_for_nibbles;
   for (const Matrix::Part& part : weight.parts) {
     Cut cut = cut_for(enc, input.form, part.n_rows());
+    cut.constants.push_back(stored_as(next));
+    cut.constants.push_back({"for_nibbles", static_cast<double>(for_nibbles)});
     cut.constants.push_back({"input_blocks", static_cast<double>(in_dim / kBlock)});
     enc.dispatch({
         .kernel =
@@ -57,20 +61,14 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
                                       reduce_variant(input.form)),
         .bindings = {attended.positions, attended.spans.softmax, attended.spans.values, part.tensor,
                      gamma, x, next.words},
-        .params = with_planes(
-            kernels::ProjectAttendedParams{
-                .out_dim = part.n_rows(),
-                .in_dim4 = in_dim / 4,
-                .first_output = part.first_row,
-                .n_heads = heads.n_heads,
-                .head_dim8 = heads.head_dim / kBlock,
-                .window = attended.scores.window,
-                .for_nibbles = input.format == InputFormat::int8_for_nibbles ||
-                               input.format == InputFormat::f16_for_nibbles,
-                .next_dim = dim,
-                .next_format = static_cast<uint32_t>(next.format),
-                .rounds = cut.rounds},
-            part),
+        .params = with_planes(kernels::ProjectAttendedParams{.out_dim = part.n_rows(),
+                                                             .in_dim4 = in_dim / 4,
+                                                             .first_output = part.first_row,
+                                                             .n_heads = heads.n_heads,
+                                                             .head_dim8 = heads.head_dim / kBlock,
+                                                             .window = attended.scores.window,
+                                                             .next_dim = dim},
+                              part),
         .constants = cut.constants,
         .workgroups = {ceil_div(part.n_rows(), cut.n_outputs), 1, 1},
         .bytes = spans_bytes(heads, attended.scores, attended.n_keys) + part.tensor.bytes() +

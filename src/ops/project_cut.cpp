@@ -11,24 +11,25 @@ Cut cut_of(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
   const AdapterInfo& adapter = enc.device().adapter();
   Cut cut = {.workgroup_size = form.workgroup_size,
              .n_outputs = std::min(form.n_outputs, most_outputs)};
-  uint32_t subgroups_per_team = 1;
+  uint32_t parts_per_team = 1;
   if (form.subgroups) {
     const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
     const bool is_wide =
         n_outputs < form.wide_below && 2 * kBlock * team <= adapter.limits.max_invocations;
     if (is_wide) {
-      subgroups_per_team = 2;
+      parts_per_team = 2;
       cut.n_outputs = kBlock;
     }
-    const uint32_t needed = subgroups_per_team * cut.n_outputs * team;
+    const uint32_t needed = parts_per_team * cut.n_outputs * team;
     if (is_wide || needed < cut.workgroup_size) cut.workgroup_size = needed;
-    cut.constants.push_back({"subgroups_per_team", static_cast<double>(subgroups_per_team)});
+    cut.constants.push_back({"parts_per_team", static_cast<double>(parts_per_team)});
   }
   const bool takes_four =
-      form.rows_at_once == 4 && subgroups_per_team == 1 && unit * n_outputs % 4 == 0;
+      form.rows_at_once == 4 && parts_per_team == 1 && unit * n_outputs % 4 == 0;
   const uint32_t rows_at_once = takes_four ? 4 : unit;
-  cut.rounds = team_rounds(enc, reduce_variant(form), cut.workgroup_size,
-                           unit * cut.n_outputs / rows_at_once, subgroups_per_team);
+  const uint32_t rounds = team_rounds(enc, reduce_variant(form), cut.workgroup_size,
+                                      unit * cut.n_outputs / rows_at_once, parts_per_team);
+  cut.constants.push_back({"rounds", static_cast<double>(rounds)});
   cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
   return cut;
@@ -60,6 +61,10 @@ kernels::Act act_variant(InputFormat format) {
 }
 
 uint64_t input_bytes(const Input& input) { return bytes_of(input.format, input.dim); }
+
+gpu::Constant stored_as(const Input& next) {
+  return {"next_format", static_cast<double>(next.format)};
+}
 
 bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
   for (const Matrix::Part& part : weight.parts) {

@@ -20,7 +20,6 @@ inline constexpr uint32_t kBlock = 8;
 struct Cut {
   uint32_t workgroup_size = 0;
   uint32_t n_outputs = 0;  // of a workgroup, or pairs of them
-  uint32_t rounds = 1;     // of its teams
   std::vector<gpu::Constant> constants = {};
 };
 
@@ -34,6 +33,8 @@ Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_p
 kernels::Reduce reduce_variant(const ProjectForm& form);
 kernels::Act act_variant(InputFormat format);
 uint64_t input_bytes(const Input& input);
+/// Tells a kernel how to leave the next input (kernels/lib/store_input.wgsl).
+gpu::Constant stored_as(const Input& next);
 
 /// False, and the encoder will refuse to finish, unless the weight can be multiplied with the
 /// input.

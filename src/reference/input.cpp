@@ -83,7 +83,7 @@ HalfBlock half_block(std::span<const float> values) {
 
 size_t input_words(uint32_t dim, InputFormat format) {
   if (format == InputFormat::f32) return dim;
-  return is_f16(format) ? dim / kBlock * 5 : dim / 2;
+  return is_f16(format) ? (dim / kBlock * 5 + 3) / 4 * 4 : dim / 2;
 }
 
 std::vector<uint32_t> store_input(std::span<const float> values, InputFormat format) {

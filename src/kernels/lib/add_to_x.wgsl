@@ -1,8 +1,8 @@
-// The two ends of a product that is added to x: x[n] += row_sums, next[n] = x[n] * gamma[n]. It leaves
+// The two ends of a product that is added to x: x[n] += row_sum, next[n] = x[n] * gamma[n]. It leaves
 // what the next matrix needs of RMSNorm: its input times gamma, and a sum of squares for each eight
 // values, from which the reader takes the factor that all of them lack. The kernel declares x and
 // gamma: array<vec4f>.
-// uses: lib/row_sums.wgsl
+// uses: lib/rows_in_order.wgsl
 // uses: lib/store_input.wgsl
 
 // The eight outputs that a lane stores in the end, and what it needs of them, which is asked for before
@@ -16,12 +16,12 @@ struct Before {
   gamma1: vec4f,
 }
 
-fn before_product(first_output: u32, lane: u32) -> Before {
+fn before_product(group: u32, lane: u32) -> Before {
   let i = 8 * lane;
-  if (i >= outputs_per_workgroup || first_output + i >= params.out_dim) {
+  if (i >= rows_here(group)) {
     return Before();
   }
-  let n4 = (params.first_output + first_output + i) / 4;
+  let n4 = (params.first_output + group * outputs_per_workgroup + i) / 4;
   return Before(true, n4, x[n4], x[n4 + 1], gamma[n4], gamma[n4 + 1]);
 }
 
@@ -31,8 +31,8 @@ fn add_to_x(before: Before, lane: u32) {
   }
   let i = 8 * lane;
   let n4 = before.n4;
-  let x0 = before.x0 + vec4f(row_sums[i], row_sums[i + 1], row_sums[i + 2], row_sums[i + 3]);
-  let x1 = before.x1 + vec4f(row_sums[i + 4], row_sums[i + 5], row_sums[i + 6], row_sums[i + 7]);
+  let x0 = before.x0 + vec4f(row_sum(i), row_sum(i + 1), row_sum(i + 2), row_sum(i + 3));
+  let x1 = before.x1 + vec4f(row_sum(i + 4), row_sum(i + 5), row_sum(i + 6), row_sum(i + 7));
   x[n4] = x0;
   x[n4 + 1] = x1;
   store_squares(n4 / 2, dot(x0, x0) + dot(x1, x1));

@@ -5,7 +5,7 @@ var<workgroup> attended_halves: array<vec4u, input_blocks>;
 var<workgroup> attended_scales: array<f32, input_blocks>;
 
 fn put_input8(block: u32, a: vec4f, b: vec4f) {
-  let eight = halves8(a, b, params.for_nibbles == 1);
+  let eight = halves8(a, b, for_nibbles);
   attended_halves[block] = eight.halves;
   attended_scales[block] = eight.scale;
 }

@@ -11,5 +11,5 @@ fn block_scale(block: u32) -> f32 {
 
 // Words before the sums of squares.
 fn input_words() -> u32 {
-  return 5 * (params.in_dim4 / 2);
+  return (5 * (params.in_dim4 / 2) + 3) / 4 * 4;
 }

@@ -15,13 +15,14 @@ fn row_dots(rows: vec4u, team: Team) -> vec4f {
   return row_dot4(rows, team.lane, team.size);
 }
 
-// The sums of the team's shares. Every invocation of the workgroup calls it, in uniform control flow.
-fn team_sums(dots: vec4f, lane: u32) -> vec4f {
+// The sums of these shares over a part of the team. Every invocation of the workgroup calls it, in
+// uniform control flow.
+fn part_sums(dots: vec4f, lane: u32) -> vec4f {
   if (rows_at_once == 1) {
-    return vec4f(team_sum(dots.x, lane), 0, 0, 0);
+    return vec4f(part_sum(dots.x, lane), 0, 0, 0);
   }
   if (rows_at_once == 2) {
-    return vec4f(team_sum2(dots.xy, lane), 0, 0);
+    return vec4f(part_sum2(dots.xy, lane), 0, 0);
   }
-  return team_sum4(dots, lane);
+  return part_sum4(dots, lane);
 }
