@@ -15,7 +15,7 @@
 //              checked against reference/matmul.cpp and reference/input.cpp
 //   cost       reads every weight once: bandwidth-bound
 //
-// scale is that of the input's RMSNorm, 1 without one (lib/input_scale.wgsl).
+// scale is that of the input's RMSNorm, 1 without one (lib/input_scale_tree.wgsl).
 //
 // variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
@@ -51,7 +51,7 @@ override rows_at_once: u32 = 1;  // of a team: 1 or 4
 
 @compute @workgroup_size(workgroup_size)
 fn project(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let squares = squares_here(lane);
+  let squares = squares_here(lane, outputs_per_workgroup);
   sum_rows(group.x, rows_here(group.x), lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();

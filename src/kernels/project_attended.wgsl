@@ -61,7 +61,8 @@ override for_nibbles: bool = false;  // whether the input goes with 4-bit codes
 const span_size = 64u;
 const least = -3.0e38;
 
-// Puts all heads together, eight values a lane.
+// Puts all heads together, eight values a lane: what was found so far is scaled down where a span holds
+// a larger score, which spares a second look at all spans.
 fn attend(lane: u32) {
   let n_keys = positions[0] + 1;
   let first_seen = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
@@ -70,27 +71,22 @@ fn attend(lane: u32) {
   for (var block = lane; block < input_blocks; block += workgroup_size) {
     let head = block / params.head_dim8;
     var largest = least;
-    for (var start = first_span; start < end_span; start += 4) {
-      for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
-        let s = start + j;
-        if (s < end_span) {
-          largest = max(largest, softmax[s * params.n_heads + head].x);
-        }
-      }
-    }
     var total = 0.0;
     var a = vec4f();
     var b = vec4f();
     for (var start = first_span; start < end_span; start += 4) {
-      for (var j = 0u; j < 4u; j++) {
+      for (var j = 0u; j < 4u; j++) {  // a constant count, so that the loads of four are under way at once
         let s = start + j;
         if (s < end_span) {
           let found = softmax[s * params.n_heads + head];
-          let share = exp(found.x - largest);
-          total += share * found.y;
           let at = 2 * (s * input_blocks + block);
-          a += share * values[at];
-          b += share * values[at + 1];
+          let larger = max(largest, found.x);
+          let kept = exp(largest - larger);
+          let share = exp(found.x - larger);
+          total = kept * total + share * found.y;
+          a = kept * a + share * values[at];
+          b = kept * b + share * values[at + 1];
+          largest = larger;
         }
       }
     }

@@ -16,7 +16,7 @@
 //   cost       reads every weight once: bandwidth-bound
 //
 // act is silu, v / (1 + exp(-v)), or gelu in its tanh form (geglu.wgsl); scale is that of the input's
-// RMSNorm, 1 without one (lib/input_scale.wgsl).
+// RMSNorm, 1 without one (lib/input_scale_tree.wgsl).
 //
 // variants: act = f32 | f16 | int8
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
@@ -71,7 +71,7 @@ fn products(i: u32, scale: f32) -> vec4f {
 @compute @workgroup_size(workgroup_size)
 fn project_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let n_outputs = min(outputs_per_workgroup, params.next_dim - group.x * outputs_per_workgroup);
-  let squares = squares_here(lane);
+  let squares = squares_here(lane, outputs_per_workgroup / 8);
   sum_rows(group.x, 2 * n_outputs, lane);
   let scale = input_scale(squares, lane);
   workgroupBarrier();

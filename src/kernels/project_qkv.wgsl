@@ -87,7 +87,7 @@ fn rows_from(group: u32, i: u32) -> vec4u {
 
 @compute @workgroup_size(workgroup_size)
 fn project_qkv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let squares = squares_here(lane);
+  let squares = squares_here(lane, n_pairs);
   let position = positions[0];
   let first_pair = group.x * n_pairs % (params.head_dim / 2);
   let head = params.first_head + group.x * n_pairs / (params.head_dim / 2);

@@ -38,6 +38,10 @@ uint32_t multiple_of(InputFormat format) {
   return format == InputFormat::f32 || format == InputFormat::f16_in_order ? 8 : 32;
 }
 
+uint32_t values_per_turn(InputFormat format) {
+  return format == InputFormat::f32 || format == InputFormat::f16_in_order ? 8 : 32;
+}
+
 uint64_t bytes_of(InputFormat format, uint32_t dim) {
   switch (act_of(format)) {
     case Act::f32: return uint64_t{4} * dim;

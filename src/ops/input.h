@@ -36,6 +36,9 @@ InputFormat format_for(const Matrix& weight, Act act);
 Act act_of(InputFormat format);
 /// Of what the values of a format are a multiple.
 uint32_t multiple_of(InputFormat format);
+/// Values that a lane multiplies in one turn: kernels/lib/dot_f32.wgsl, dot_f16.wgsl,
+/// dot_int8.wgsl.
+uint32_t values_per_turn(InputFormat format);
 /// Bytes of `dim` values in a format.
 uint64_t bytes_of(InputFormat format, uint32_t dim);
 

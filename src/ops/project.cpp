@@ -16,7 +16,7 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
   if (has_bias && !check_shape(enc, "project", "bias", bias, {out_dim})) return;
 
   for (const Matrix::Part& part : weight.parts) {
-    const Cut cut = cut_for(enc, input.form, part.n_rows());
+    const Cut cut = cut_for(enc, input, part.n_rows());
     enc.dispatch({
         .kernel = kernels::project(act_variant(input.format), weight_variant(part.tensor.dtype),
                                    reduce_variant(input.form)),
@@ -63,7 +63,7 @@ void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& wha
   }
 
   for (const Matrix::Part& part : what.weight.parts) {
-    const Cut cut = cut_for_pairs(enc, input.form, part.n_rows() / 2);
+    const Cut cut = cut_for_pairs(enc, input, part.n_rows() / 2);
     enc.dispatch({
         .kernel = kernels::project_qkv(
             what.kv.dtype == DType::f16 ? kernels::Page::f16 : kernels::Page::f32,
@@ -109,7 +109,7 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   if (!check_next(enc, "project_residual", next, dim)) return;
 
   for (const Matrix::Part& part : weight.parts) {
-    Cut cut = cut_for(enc, input.form, part.n_rows());
+    Cut cut = cut_for(enc, input, part.n_rows());
     cut.constants.push_back(stored_as(next));
     enc.dispatch({
         .kernel =
@@ -144,7 +144,7 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
   }
 
   const Matrix::Part& part = weight.parts[0];
-  Cut cut = cut_for(enc, input.form, next.dim, 2);
+  Cut cut = cut_for(enc, input, next.dim, 2);
   cut.constants.push_back(stored_as(next));
   cut.constants.push_back({"is_gelu", static_cast<double>(gate == Gate::gelu)});
   enc.dispatch({

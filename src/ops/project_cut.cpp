@@ -1,37 +1,63 @@
 #include "ops/project_cut.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace handloom::ops {
 namespace {
 
+/// Invocations of a subgroup that the device has at least, and whether it has no other.
+struct Lanes {
+  uint32_t least = 1;
+  bool is_known = false;
+};
+
+Lanes lanes_of(const gpu::Encoder& enc) {
+  const uint32_t least = std::max(1u, enc.features().min_subgroup_size);
+  return {.least = least, .is_known = least == enc.device().adapter().features.max_subgroup_size};
+}
+
+/// Turns that a row takes, of all lanes together.
+uint32_t turns_of(const Input& input) { return input.dim / values_per_turn(input.format); }
+
+bool is_wide(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {
+  const uint32_t team = 2 * lanes_of(enc).least;
+  return input.form.subgroups && n_outputs < input.form.wide_below &&
+         kBlock * team <= enc.device().adapter().limits.max_invocations &&
+         turns_of(input) % team == 0;
+}
+
 /// `unit`: rows of an output.
-Cut cut_of(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
-           uint32_t most_outputs, uint32_t unit) {
-  const AdapterInfo& adapter = enc.device().adapter();
-  Cut cut = {.workgroup_size = form.workgroup_size,
-             .n_outputs = std::min(form.n_outputs, most_outputs)};
-  uint32_t parts_per_team = 1;
-  if (form.subgroups) {
-    const uint32_t team = std::max(1u, enc.features().min_subgroup_size);
-    const bool is_wide =
-        n_outputs < form.wide_below && 2 * kBlock * team <= adapter.limits.max_invocations;
-    if (is_wide) {
-      parts_per_team = 2;
-      cut.n_outputs = kBlock;
-    }
-    const uint32_t needed = parts_per_team * cut.n_outputs * team;
-    if (is_wide || needed < cut.workgroup_size) cut.workgroup_size = needed;
-    cut.constants.push_back({"parts_per_team", static_cast<double>(parts_per_team)});
-  }
+void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
+                   uint32_t unit, uint32_t parts_per_team) {
+  const ProjectForm& form = input.form;
   const bool takes_four =
       form.rows_at_once == 4 && parts_per_team == 1 && unit * n_outputs % 4 == 0;
   const uint32_t rows_at_once = takes_four ? 4 : unit;
+  const Lanes lanes = lanes_of(enc);
+  const bool in_fours =
+      form.subgroups && lanes.is_known && turns_of(input) % (4 * parts_per_team * lanes.least) == 0;
   const uint32_t rounds = team_rounds(enc, reduce_variant(form), cut.workgroup_size,
                                       unit * cut.n_outputs / rows_at_once, parts_per_team);
+  if (form.subgroups) {
+    cut.constants.push_back({"parts_per_team", static_cast<double>(parts_per_team)});
+  }
+  cut.constants.push_back({"turns_at_once", in_fours ? 4.0 : 1.0});
   cut.constants.push_back({"rounds", static_cast<double>(rounds)});
   cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
+}
+
+Cut cut_of(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs, uint32_t most_outputs,
+           uint32_t unit) {
+  const ProjectForm& form = input.form;
+  const bool wide = is_wide(enc, input, n_outputs);
+  const uint32_t parts_per_team = wide ? 2 : 1;
+  Cut cut = {.workgroup_size = form.workgroup_size,
+             .n_outputs = wide ? kBlock : std::min(form.n_outputs, most_outputs)};
+  const uint32_t needed = parts_per_team * cut.n_outputs * lanes_of(enc).least;
+  if (form.subgroups && (wide || needed < cut.workgroup_size)) cut.workgroup_size = needed;
+  add_constants(cut, enc, input, n_outputs, unit, parts_per_team);
   return cut;
 }
 
@@ -41,15 +67,27 @@ kernels::Reduce reduce_variant(const ProjectForm& form) {
   return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
 }
 
-Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
+Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
             uint32_t rows_per_output) {
-  Cut cut = cut_of(enc, form, n_outputs, form.n_outputs, rows_per_output);
+  Cut cut = cut_of(enc, input, n_outputs, input.form.n_outputs, rows_per_output);
   cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
   return cut;
 }
 
-Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs) {
-  return cut_of(enc, form, n_pairs, kBlock, 2);
+Cut cut_for_pairs(const gpu::Encoder& enc, const Input& input, uint32_t n_pairs) {
+  return cut_of(enc, input, n_pairs, kBlock, 2);
+}
+
+Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {
+  if (!input.form.subgroups) return cut_for(enc, input, n_outputs);
+  const uint32_t parts_per_team = is_wide(enc, input, n_outputs) ? 2 : 1;
+  const uint32_t team = parts_per_team * lanes_of(enc).least;
+  const uint32_t most = enc.device().adapter().limits.max_invocations / team;
+  Cut cut = {.n_outputs = std::clamp(std::bit_floor(most), kBlock, 4 * kBlock)};
+  cut.workgroup_size = std::min(cut.n_outputs, most) * team;
+  add_constants(cut, enc, input, n_outputs, 1, parts_per_team);
+  cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
+  return cut;
 }
 
 kernels::Act act_variant(InputFormat format) {

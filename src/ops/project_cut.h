@@ -23,12 +23,15 @@ struct Cut {
   std::vector<gpu::Constant> constants = {};
 };
 
-/// For a part of a weight with `n_outputs` outputs, of which the form says how many a workgroup
-/// takes, each of one row or two.
-Cut cut_for(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_outputs,
+/// For a part of a weight with `n_outputs` outputs, of which the input's form says how many a
+/// workgroup takes, each of one row or two.
+Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
             uint32_t rows_per_output = 1);
 /// For a kernel whose workgroups take eight pairs of outputs.
-Cut cut_for_pairs(const gpu::Encoder& enc, const ProjectForm& form, uint32_t n_pairs);
+Cut cut_for_pairs(const gpu::Encoder& enc, const Input& input, uint32_t n_pairs);
+/// In as few workgroups as can be without a team having two outputs: for a kernel whose workgroups
+/// have work of their own before they multiply.
+Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs);
 
 kernels::Reduce reduce_variant(const ProjectForm& form);
 kernels::Act act_variant(InputFormat format);

@@ -8,6 +8,8 @@
 #include "tests/support/refusal.h"
 #include "tests/support/variants.h"
 
+#include <numeric>
+
 namespace handloom::test {
 namespace {
 
@@ -228,23 +230,54 @@ TEST(ProjectGated, MatchesTheReferenceInEveryVariant) {
   EXPECT_EQ(seen, supported_variants("project_gated"));
 }
 
+/// Values of a row that a team of `n_subgroups` takes in so many turns.
+uint32_t row_of_turns(uint32_t n_turns, uint32_t n_subgroups, ops::InputFormat format) {
+  return n_turns * n_subgroups * device().adapter().features.min_subgroup_size *
+         ops::values_per_turn(format);
+}
+
+void check_all(const QuantisedType& type, ops::InputFormat format, uint32_t in_dim,
+               const ops::ProjectForm& form) {
+  const Features& features = device().adapter().features;
+  check_project(features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
+  check_residual(features, type, format, {72, in_dim}, ops::InputFormat::f32, form);
+  check_gated(features, type, format, {40, in_dim, in_dim / 8}, ops::Gate::silu,
+              ops::InputFormat::f32, form);
+}
+
 TEST(Project, MatchesTheReferenceInEveryForm) {
-  const AdapterInfo& adapter = device().adapter();
   for (const DType dtype : {DType::f16, DType::q4_0, DType::q6_k}) {
     const QuantisedType type{dtype};
-    const uint32_t in_dim = 3 * row_multiple(type);
     size_t n_forms = 0;
     for (const ops::ProjectForm& form : all_forms(dtype)) {
       for (const ops::InputFormat format : formats_for(type, device().adapter().features)) {
         if (form.act != ops::act_of(format)) continue;
-        check_project(adapter.features, type, format, {53, in_dim, in_dim / 8, 16}, true, form);
-        check_residual(adapter.features, type, format, {72, in_dim}, ops::InputFormat::f32, form);
-        check_gated(adapter.features, type, format, {40, in_dim, in_dim / 8}, ops::Gate::silu,
-                    ops::InputFormat::f32, form);
+        const bool is_wide = form.wide_below == UINT32_MAX;
+        const uint32_t shared = std::lcm(row_of_turns(1, 2, format), row_multiple(type));
+        check_all(type, format, 3 * (is_wide ? shared : row_multiple(type)), form);
         ++n_forms;
       }
     }
     EXPECT_EQ(n_forms, all_forms(dtype).size());
+  }
+}
+
+TEST(Project, MatchesTheReferenceWhereLanesTakeFourTurnsAtOnce) {
+  const AdapterInfo& adapter = device().adapter();
+  if (!adapter.features.subgroups) return;
+  for (const DType dtype : {DType::f16, DType::q4_0, DType::q6_k}) {
+    const QuantisedType type{dtype};
+    for (const ops::InputFormat format : formats_for(type, adapter.features)) {
+      for (const uint32_t n_subgroups : {1, 2}) {
+        const uint32_t team = adapter.features.min_subgroup_size;
+        check_all(type, format, row_of_turns(8, n_subgroups, format),
+                  {.act = ops::act_of(format),
+                   .subgroups = true,
+                   .workgroup_size = 8 * team,
+                   .n_outputs = 8,
+                   .wide_below = n_subgroups == 2 ? UINT32_MAX : 0});
+      }
+    }
   }
 }
 

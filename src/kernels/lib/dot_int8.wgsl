@@ -1,7 +1,7 @@
 // Dot products of weight rows with an input in 8 bits (lib/store_input.wgsl): whole numbers, a scale
 // for eight of them. A lane takes 32 values at a time: then it reads 16 bytes of 4-bit codes, and its
-// neighbour the next 16. The kernel declares params.in_dim4 and
-// says where the input lies (lib/input_int8.wgsl, lib/attended_int8.wgsl).
+// neighbour the next 16. The kernel declares params.in_dim4 and turns_at_once, and says where the input
+// lies (lib/input_int8.wgsl, lib/attended_int8.wgsl).
 // uses: lib/int8_{weight}.wgsl
 // uses: lib/weight_vec4u.wgsl
 
@@ -16,10 +16,21 @@ fn n_chunks() -> u32 {
   return params.in_dim4 / 8;
 }
 
+fn dot32_at(row: u32, c: u32) -> f32 {
+  return dot32(row, c, chunk_at(c));
+}
+
 fn row_dot(row: u32, first: u32, stride: u32) -> f32 {
   var sum = 0.0;
+  if (turns_at_once == 4) {
+    for (var c = first; c < n_chunks(); c += 4 * stride) {
+      sum += dot32_at(row, c) + dot32_at(row, c + stride) + dot32_at(row, c + 2 * stride) +
+             dot32_at(row, c + 3 * stride);
+    }
+    return sum;
+  }
   for (var c = first; c < n_chunks(); c += stride) {
-    sum += dot32(row, c, chunk_at(c));
+    sum += dot32_at(row, c);
   }
   return sum;
 }

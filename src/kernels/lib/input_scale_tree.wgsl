@@ -3,8 +3,9 @@
 // uses: lib/squares.wgsl
 // uses: lib/reduce_tree.wgsl
 
-// This invocation's share of the sums; asked for early, since they take their time to come.
-fn squares_here(lane: u32) -> f32 {
+// This invocation's share of the sums; asked for early, since they take their time to come. n_asking: the
+// first so many invocations will want the factor.
+fn squares_here(lane: u32, n_asking: u32) -> f32 {
   return sum_of_squares(lane, workgroup_size);
 }
 

@@ -4,6 +4,11 @@
 // uses: lib/dot_{act}.wgsl
 // uses: lib/team_{reduce}.wgsl
 
+// Turns that a lane takes at once, so that a compiler asks for the weights of all before it waits for
+// one: 4 where a row is a multiple of so many, else 1. A loop for what is left would cost more than it
+// brings, as code that runs once does.
+override turns_at_once: u32 = 1;
+
 // This invocation's share of each row's product with the input.
 fn row_dots(rows: vec4u, team: Team) -> vec4f {
   if (rows_at_once == 1) {
