@@ -2,8 +2,8 @@
 //
 // A token is known here only some time after its step is done: the GPU signals, the driver wakes
 // the host, the host submits the next. Enough further steps must be queued meanwhile. Where a step
-// takes less than that time, several are submitted and read back at once, half of those in flight,
-// as long as a burst of tokens does not show.
+// takes less than that time, or is short, several are submitted and read back at once, half of
+// those in flight, as long as a burst of tokens does not show.
 #pragma once
 
 #include <chrono>
