@@ -57,7 +57,7 @@ test('every page has the same navigation, and says which page it is', async () =
 
 test('a flag or a value that there is not is said in one sentence', async () => {
   for (const [path, sentence] of [
-    ['?plna=plain', /^URL: 'plna' is not a flag of this page, expected model, precision, /],
+    ['?plna=plain', /^URL: 'plna' is not known here, expected model, precision, /],
     ['validate.html?plan=fast', "URL: 'plan' is 'fast', expected plain or fused"],
     ['bench.html?contexts=16,x', "URL: 'contexts' is '16,x', expected whole numbers above 0 with commas between"],
     ['timeline.html?prefill=0', "URL: 'prefill' is '0', expected a whole number above 0"],
