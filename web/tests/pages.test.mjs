@@ -80,6 +80,31 @@ test('a model that is not there is said, on every page that loads one', async ()
   }
 });
 
+test('the models on offer are asked of the Hub by their names', async () => {
+  const page = await open('device.html');
+  const asked = [];
+  await context.route('https://huggingface.co/**', (route) => {
+    asked.push(new URL(route.request().url()).pathname);
+    return route.fulfill({ status: 404, headers: { 'access-control-allow-origin': '*' } });
+  });
+  await page.goto(`${server.url}?model=none/none`);
+  await wrongOf(page);
+  const offered = await page.locator('#model option').evaluateAll((all) => all.map(({ value, text }) => ({ value, text })));
+  const onHub = offered.filter(({ value }) => value.includes('/'));
+  for (const family of ['Phi-3-mini', 'Llama', 'Qwen']) {
+    assert.ok(onHub.some(({ text }) => text.startsWith(family) && /\(\d\.\d GB\)$/.test(text)), family);
+  }
+  for (const { value } of onHub) {
+    const [, repository] = /^([\w.-]+\/[\w.-]+):[\w.-]+\.gguf$/.exec(value);
+    asked.length = 0;
+    await page.selectOption('#model', value);
+    await until('the sentence', async () => (await wrongOf(page)).startsWith(`hub: ${repository} has no revision 'main'`));
+    assert.deepEqual(asked, [`/api/models/${repository}/revision/main`]);
+  }
+  await context.unroute('https://huggingface.co/**');
+  await page.close();
+});
+
 test('flags reach the engine', async () => {
   const page = await open('?plan=plain&kv=int8&context=64&subgroups=0');
   await until('the model', async () => /ready/.test(await textOf(page, '#status')), kLongMs);

@@ -37,7 +37,7 @@ export class ModelBar {
 
   private preselect(model: string | undefined): void {
     if (model === undefined) return;
-    const offered = kOffered.find(({ id, source }) => id === model || source === model);
+    const offered = kOffered.find(({ id }) => id === model || sourceOf(id) === model);
     this.select.value = offered?.id ?? kTyped;
     if (offered) return;
     this.typed.hidden = false;
