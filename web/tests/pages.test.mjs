@@ -197,7 +197,7 @@ test('bench: the table has every figure, and what was asked for too much is said
   const rows = await page.locator('#result tbody tr').allTextContents();
   assert.deepEqual(
     rows.map((row) => /^[a-z ]+\d*/.exec(row)[0].replace(/\d+$/, '').trim()),
-    ['load', 'first token of', 'prefill of', 'decode after', 'decode after'],
+    ['load', 'first token after', 'prefill of', 'decode after', 'decode after'],
   );
   assert.match(rows[4], /tok\/s.*GB\/s.*%/);
   assert.match(await textOf(page, '#result .hint'), /plan plain.*a plain read reaches/);
