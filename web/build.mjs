@@ -1,5 +1,5 @@
-// node build.mjs [--check]   builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/)
-// and the pages. Prints what the runtime weighs; with --check, fails above the limit.
+// node build.mjs [--check]   builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/),
+// the pages and node/bench.mjs. Prints what the runtime weighs; with --check, fails above the limit.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -33,6 +33,14 @@ function optimise(linked, optimised) {
   execFileSync(process.execPath, [tool, ...features.map((name) => `--enable-${name}`), '-Oz', linked, '-o', optimised]);
 }
 
+function commit() {
+  try {
+    return execFileSync('git', ['-C', root, 'describe', '--always', '--dirty', '--abbrev=7', '--exclude=*'], { encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown'; // no clone, or no git
+  }
+}
+
 mkdirSync(out, { recursive: true });
 for (const old of readdirSync(out).filter((name) => name.startsWith('chunk'))) rmSync(out + old);
 await build({
@@ -42,6 +50,13 @@ await build({
   chunkNames: 'chunk-[hash]',
 });
 await buildPages(common);
+const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+await build({
+  ...common,
+  entryPoints: { bench_node: 'node/bench.mjs' },
+  external: [...common.external, './handloom.js', 'webgpu'],
+  define: { HANDLOOM_VERSION: JSON.stringify(version), HANDLOOM_COMMIT: JSON.stringify(commit()) },
+});
 optimise(`${root}../build/wasm/handloom.wasm`, `${out}handloom.wasm`);
 // inspect.wasm is for the pages that look inside: no part of the runtime.
 copyFileSync(`${root}../build/wasm/inspect.wasm`, `${out}inspect.wasm`);

@@ -72,7 +72,8 @@ BenchCheck check(handloom::Engine& engine, const PlainReference* plain,
   const std::vector<uint32_t> ids = take(bench.greedy(kCheckPrompt, kCheckTokens, options));
   stop_if_interrupted();
   const handloom::HostTensor logits = take(bench.logits(kCheckPrompt, ids));
-  BenchCheck check = {.n_tokens = kCheckTokens, .is_finite = true, .tolerance = tolerance};
+  BenchCheck check = {
+      .n_tokens = kCheckTokens, .ids = ids, .is_finite = true, .tolerance = tolerance};
   for (uint32_t i = 0; i < kCheckTokens; ++i) check.is_finite &= is_sound(row_of(logits, i));
   check.n_chosen = count_chosen(logits, ids);
   if (plain != nullptr) {

@@ -32,7 +32,7 @@ Json check_json(const BenchCheck& check) {
   Json json = {{"passed", check.failure.empty()}, {"failure", check.failure},
                {"n_tokens", check.n_tokens},      {"n_chosen", check.n_chosen},
                {"n_equal_plain", nullptr},        {"largest_difference", check.largest_difference},
-               {"tolerance", check.tolerance}};
+               {"tolerance", check.tolerance},    {"ids", check.ids}};
   if (check.n_equal) json["n_equal_plain"] = *check.n_equal;
   return json;
 }

@@ -24,8 +24,9 @@ struct BenchFigure {
 /// Whether what is timed computes the right thing.
 struct BenchCheck {
   uint32_t n_tokens = 0;
-  bool is_finite = false;  // no logit is NaN or infinite, and no row is all zeros
-  uint32_t n_chosen = 0;   // ids generated that are the largest of their logits
+  std::vector<uint32_t> ids;  // generated, for whoever computes the same elsewhere
+  bool is_finite = false;     // no logit is NaN or infinite, and no row is all zeros
+  uint32_t n_chosen = 0;      // ids generated that are the largest of their logits
   std::optional<uint32_t>
       n_equal;  // ids of plan plain that these logits choose, too; none: is plain
   double largest_difference = 0.0;  // ||logits - plain|| / ||plain||, the largest of a row

@@ -19,7 +19,7 @@ bool has_subgroup_form(std::string_view kernel) {
 KernelCases kernel_cases(const Features& adapter) {
   KernelCases cases;
   add_row_cases(cases);
-  add_matrix_cases(cases);
+  add_matrix_cases(cases, adapter);
   add_expert_cases(cases);
   add_cache_cases(cases);
   add_attention_cases(cases);

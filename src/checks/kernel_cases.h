@@ -37,7 +37,7 @@ KernelCases kernel_cases(const Features& adapter);
 
 // Its parts, by what the kernels do.
 void add_row_cases(KernelCases& cases);
-void add_matrix_cases(KernelCases& cases);
+void add_matrix_cases(KernelCases& cases, const Features& features);
 void add_expert_cases(KernelCases& cases);
 void add_cache_cases(KernelCases& cases);
 void add_attention_cases(KernelCases& cases);

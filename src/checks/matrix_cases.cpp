@@ -231,11 +231,10 @@ std::vector<Expectation> project_qkv(KernelRun& run, const MatrixCase& c) {
 
 using Checked = std::vector<Expectation> (*)(KernelRun&, const MatrixCase&);
 
-void add_products(KernelCases& cases, std::string_view kernel, Checked check,
-                  std::span<const QuantisedType> types, bool norms) {
+void add_products(KernelCases& cases, const Features& features, std::string_view kernel,
+                  Checked check, std::span<const QuantisedType> types, bool norms) {
   for (const QuantisedType& type : types) {
-    // Activations in f16 are no default anywhere: test_ops has them.
-    for (const Format format : formats_for(type, Features{})) {
+    for (const Format format : formats_for(type, features)) {
       const MatrixCase c = matrix_case(type, format, norms);
       cases.push_back(
           {std::string(kernel), describe(c), [check, c](KernelRun& run) { return check(run, c); }});
@@ -245,7 +244,7 @@ void add_products(KernelCases& cases, std::string_view kernel, Checked check,
 
 }  // namespace
 
-void add_matrix_cases(KernelCases& cases) {
+void add_matrix_cases(KernelCases& cases, const Features& features) {
   for (const QuantisedType& type : kSomeTypes) {
     cases.push_back({"embed", describe(type), [type](KernelRun& run) { return embed(run, type); }});
     cases.push_back({"matmul_tile", "33 rows, " + describe(type),
@@ -257,11 +256,11 @@ void add_matrix_cases(KernelCases& cases) {
                      [type](KernelRun& run) { return matmul(run, type, 1); }});
   }
   cases.push_back({"prepare_input", "after a sum", prepare_input});
-  add_products(cases, "project", project, all, true);
-  add_products(cases, "project_residual", project_residual, kSomeTypes, false);
-  add_products(cases, "project_attended", project_attended, kSomeTypes, false);
-  add_products(cases, "project_gated", project_gated, kSomeTypes, true);
-  add_products(cases, "project_qkv", project_qkv, kSomeTypes, true);
+  add_products(cases, features, "project", project, all, true);
+  add_products(cases, features, "project_residual", project_residual, kSomeTypes, false);
+  add_products(cases, features, "project_attended", project_attended, kSomeTypes, false);
+  add_products(cases, features, "project_gated", project_gated, kSomeTypes, true);
+  add_products(cases, features, "project_qkv", project_qkv, kSomeTypes, true);
 }
 
 }  // namespace handloom::checks

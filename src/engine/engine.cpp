@@ -140,11 +140,13 @@ struct Loader::FirstSteps {
     CHECK_OK(kv.make_room(e.device, 0, n_tokens));  // nothing has to leave for that
     TRY(StepBuffers step, StepBuffers::create(e.device, n_tokens, n_tokens, e.config.vocab_size));
     e.write_tokens(step, std::vector<uint32_t>(n_tokens, 0), 0);
-    const ops::SamplingWords greedy = ops::sampling_words({});
-    e.device.write(step.sampling.options, std::as_bytes(std::span(&greedy, 1)));
+    // What chooses a token depends on the options: those of an answer that asks for no others.
+    const ops::SamplingWords sampling = ops::sampling_words(e.default_sampling);
+    const ops::TokenChoice choice = ops::token_choice(e.default_sampling);
+    e.device.write(step.sampling.options, std::as_bytes(std::span(&sampling, 1)));
     using Ending = Engine::Impl::Ending;
     TRY(gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
-    TRY(gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token));
+    TRY(gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token, choice));
     return std::make_unique<FirstSteps>(std::move(kv), std::move(step), std::move(prefill),
                                         std::move(decode));
   }

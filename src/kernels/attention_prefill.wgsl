@@ -10,7 +10,8 @@
 //   6        params      Params                                                  uniform
 //
 //   dispatch   (n_heads, ceil(rows / 4), 1): one workgroup attends with one query head of four rows
-//   requires   head_dim % 4 == 0, head_dim <= 256, keys of all rows appended already
+//   requires   head_dim % 4 == 0, head_dim <= 256 and <= 4 * max_head_dim4, keys of all rows appended
+//              already
 //   numerics   f32; online softmax over chunks of 64 keys; checked against reference/attention.cpp
 //   cost       reads the keys and values of the four rows once: a quarter of attention's, and a
 //              quarter of its barriers; adds to y once every 256 keys
@@ -47,9 +48,10 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<uniform> params: Params;
 
+override max_head_dim4: u32 = 64;  // memory of a workgroup that nobody uses is zeroed all the same
+
 const workgroup_size = 64u;
 const span_size = 256u;        // keys whose values are summed before they are added to the others'
-const max_head_dim4 = 64u;
 const least = -3.0e38;
 
 var<workgroup> query: array<vec4f, 4 * max_head_dim4>;  // row after row

@@ -51,8 +51,9 @@ override rounds: u32 = 1;  // that the teams take for heads_per_pass heads
 const span_size = 64u;
 const least = -3.0e38;
 
-var<workgroup> weights: array<f32, 256>;     // [heads_per_pass, span_size]: scores, then their weights
-var<workgroup> value_row: array<u32, 64>;    // where each key's value starts in kv
+// Of each head and key: scores, then their weights.
+var<workgroup> weights: array<f32, heads_per_pass * span_size>;
+var<workgroup> value_row: array<u32, 64>;  // where each key's value starts in kv
 var<workgroup> value_scale: array<f32, 64>;
 // Of every lane: its share of a key's scores for each head; later its share of two heads' values.
 var<workgroup> partial: array<vec4f, 2 * workgroup_size>;

@@ -7,7 +7,7 @@
 //   3        params  Params                          uniform
 //
 //   dispatch   (ceil(out_dim / 32), ceil(rows / 32), 1): one workgroup computes a 32 x 32 tile of y
-//   requires   in_dim % 4 == 0
+//   requires   in_dim % 4 == 0, depth even
 //   numerics   f32 products and sums of the dequantised weights; checked against reference/matmul.cpp
 //   cost       2 * rows * out_dim * in_dim operations; each weight is read ceil(rows / 32) times
 //
@@ -31,12 +31,16 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-const tile = 32u;       // rows and outputs of a tile
-const depth = 8u;       // vec4s of the inner dimension staged at a time
-const row_stride = 9u;  // depth + 1: rows of a column start in different memory banks
+const tile = 32u;         // rows and outputs of a tile
+override depth: u32 = 8;  // vec4s of the inner dimension staged at a time
 
-var<workgroup> x_tile: array<vec4f, tile * row_stride>;
-var<workgroup> weight_tile: array<vec4f, tile * row_stride>;
+// Rows lie depth + 1 apart: those of a column start in different memory banks.
+var<workgroup> x_tile: array<vec4f, tile * (depth + 1)>;
+var<workgroup> weight_tile: array<vec4f, tile * (depth + 1)>;
+
+fn staged(row: u32, column: u32) -> u32 {
+  return row * (depth + 1) + column;
+}
 
 @compute @workgroup_size(64)
 fn matmul_tile(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -52,32 +56,32 @@ fn matmul_tile(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   var sum3 = vec4f();
 
   for (var k = 0u; k < params.in_dim4; k += depth) {
-    // 64 lanes stage 32 x 8 vec4s of each side; what lies outside the matrices is zero.
-    for (var i = 0u; i < 4u; i++) {
-      let r = lane / depth + 8 * i;
+    // 64 lanes stage 32 x depth vec4s of each side; what lies outside the matrices is zero.
+    for (var i = 0u; i < depth / 2; i++) {
+      let r = (lane + 64 * i) / depth;
       let c = lane % depth;
       var x_part = vec4f();
       if (first_row + r < params.rows && k + c < params.in_dim4) {
         x_part = x[(first_row + r) * params.in_dim4 + k + c];
       }
-      x_tile[r * row_stride + c] = x_part;
+      x_tile[staged(r, c)] = x_part;
       var weight_part = vec4f();
       if (first_output + r < params.out_dim && k + c < params.in_dim4) {
         weight_part = weight4(first_output + r, k + c);
       }
-      weight_tile[r * row_stride + c] = weight_part;
+      weight_tile[staged(r, c)] = weight_part;
     }
     workgroupBarrier();
 
     for (var c = 0u; c < depth; c++) {
-      let w0 = weight_tile[(lane_output + 0) * row_stride + c];
-      let w1 = weight_tile[(lane_output + 8) * row_stride + c];
-      let w2 = weight_tile[(lane_output + 16) * row_stride + c];
-      let w3 = weight_tile[(lane_output + 24) * row_stride + c];
-      let x0 = x_tile[(lane_row + 0) * row_stride + c];
-      let x1 = x_tile[(lane_row + 8) * row_stride + c];
-      let x2 = x_tile[(lane_row + 16) * row_stride + c];
-      let x3 = x_tile[(lane_row + 24) * row_stride + c];
+      let w0 = weight_tile[staged(lane_output + 0, c)];
+      let w1 = weight_tile[staged(lane_output + 8, c)];
+      let w2 = weight_tile[staged(lane_output + 16, c)];
+      let w3 = weight_tile[staged(lane_output + 24, c)];
+      let x0 = x_tile[staged(lane_row + 0, c)];
+      let x1 = x_tile[staged(lane_row + 8, c)];
+      let x2 = x_tile[staged(lane_row + 16, c)];
+      let x3 = x_tile[staged(lane_row + 24, c)];
       sum0 += vec4f(dot(x0, w0), dot(x0, w1), dot(x0, w2), dot(x0, w3));
       sum1 += vec4f(dot(x1, w0), dot(x1, w1), dot(x1, w2), dot(x1, w3));
       sum2 += vec4f(dot(x2, w0), dot(x2, w1), dot(x2, w2), dot(x2, w3));

@@ -61,6 +61,7 @@ void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
         .kernel = kernels::attention_prefill(kv_variant(kv), reduce_variant(enc)),
         .bindings = {qkv, positions, page_table, kv, softmax, y},
         .params = params,
+        .constants = {{"max_head_dim4", static_cast<double>(heads.head_dim / 4)}},
         .workgroups = {heads.n_heads, ceil_div(rows, kRowsPerWorkgroup), 1},
         .bytes = bytes,
     });

@@ -24,6 +24,7 @@ TEST_F(Program, BenchPrintsATableAndWritesJson) {
   EXPECT_FALSE(json["commit"].get<std::string>().empty());
   EXPECT_FALSE(json["adapter"]["driver"].get<std::string>().empty());
   EXPECT_TRUE(json["check"]["passed"]);
+  EXPECT_EQ(json["check"]["ids"].size(), 32u);
   ASSERT_GE(json["figures"].size(), 5u);
   for (const Json& figure : json["figures"]) {
     EXPECT_GT(figure["median"], 0.0) << figure;

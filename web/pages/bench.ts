@@ -4,7 +4,7 @@ import { type ChoiceName, type Flags, choiceNames, valuesOf, withFlag } from './
 import { median, percent, rateText, threeDigits } from './lib/format.js';
 import { showHeadToHead } from './lib/head_to_head.js';
 import { Inspector } from './lib/inspector.js';
-import { type Figure, fitWork, measure } from './lib/measure.js';
+import { type Figure, Timer, fitWork, measure, titleOf } from './lib/measure.js';
 import { ModelBar } from './lib/model_bar.js';
 import { openPage } from './lib/page.js';
 import { type Run, forgetRuns, keepRun, keptRuns } from './lib/runs.js';
@@ -26,10 +26,11 @@ function showForms({ choices }: Flags): void {
   byId('forms').replaceChildren(...choiceNames.map(group));
 }
 
-function figureRow({ name, unit, samples, bytesPerSecond }: Figure, readBandwidth: number): HTMLTableRowElement {
+function figureRow(figure: Figure, readBandwidth: number): HTMLTableRowElement {
+  const { unit, samples, bytesPerSecond } = figure;
   const isOne = samples.length === 1;
   return row(
-    name,
+    titleOf(figure),
     threeDigits(median(samples)),
     isOne ? '' : threeDigits(Math.min(...samples)),
     isOne ? '' : threeDigits(Math.max(...samples)),
@@ -54,14 +55,14 @@ function showEarlier(runs: Run[]): void {
   place.replaceChildren();
   if (runs.length < 2) return;
   const rates = ({ figures }: Run) => figures.filter(({ unit }) => unit === 'tok/s');
-  const heads = ['Model and form', ...rates(runs[0]).map(({ name }) => name)];
-  const cell = (name: string, one: Run) => {
-    const [now, then] = [runs[0], one].map((r) => r.figures.find((figure) => figure.name === name));
+  const heads = ['Model and form', ...rates(runs[0]).map(titleOf)];
+  const cell = (title: string, one: Run) => {
+    const [now, then] = [runs[0], one].map((r) => r.figures.find((figure) => titleOf(figure) === title));
     if (!now || !then) return '';
     const rate = median(then.samples);
     return `${threeDigits(rate)} (${threeDigits(rate / median(now.samples))}\u00d7)`;
   };
-  const rows = runs.map((one) => row(`${one.model}: ${one.form}`, ...heads.slice(1).map((name) => cell(name, one))));
+  const rows = runs.map((one) => row(`${one.model}: ${one.form}`, ...heads.slice(1).map((title) => cell(title, one))));
   const forget = make('button', { type: 'button' }, 'Forget them');
   forget.addEventListener('click', () => {
     forgetRuns();
@@ -84,7 +85,8 @@ async function runBench(flags: Flags): Promise<void> {
     say('Measuring how fast the GPU reads');
     const readBandwidth = await inspector.bandwidth();
     say('Measuring');
-    const figures = await measure(inspector, work, showProgress);
+    const load: Figure = { name: 'load', tokens: 0, unit: 's', samples: [model.loadMs / 1000], bytesPerSecond: 0 };
+    const figures = [load, ...(await measure(new Timer(inspector), work, showProgress))];
     const subgroups = adapter.features.subgroups && flags.load.subgroups !== false ? 'subgroups' : 'no subgroups';
     const made: Run = {
       date: new Date().toISOString(),

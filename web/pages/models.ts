@@ -3,17 +3,11 @@ import type { CachedModel } from '../src/index.js';
 import { byId, make, row, table } from './lib/dom.js';
 import { bytesText } from './lib/format.js';
 import { handloom } from './lib/package.js';
-import { kOffered } from './lib/models.js';
+import { labelOf } from './lib/models.js';
 import { openPage } from './lib/page.js';
 import { attempt, say } from './lib/status.js';
 
 const deleteAll = byId('delete-all');
-
-/** The name that the pages offer it by, or where it came from. */
-function nameOf({ model }: CachedModel): string {
-  const offered = kOffered.find(({ source }) => new URL(source, location.href).href === model);
-  return offered?.label ?? model;
-}
 
 async function remove(model?: string): Promise<void> {
   await attempt(async () => {
@@ -24,7 +18,7 @@ async function remove(model?: string): Promise<void> {
 }
 
 function rowOf(kept: CachedModel): HTMLTableRowElement {
-  const name = nameOf(kept);
+  const name = labelOf(kept.model);
   const button = make('button', { type: 'button', onclick: () => void remove(kept.model) }, 'Delete');
   button.setAttribute('aria-label', `Delete ${name}`);
   return row(name, bytesText(kept.bytes), kept.complete ? 'whole' : 'in part: loading it goes on', button);

@@ -1,8 +1,15 @@
 // Debian's Chromium with a fresh profile. Its WebGPU runs on SwiftShader: no f16, small limits, slow.
 import { chromium } from 'playwright-core';
 
-/** `flags`: the first alone gives WebGPU here, where there is no GPU. */
-export async function openBrowser(flags = ['--enable-unsafe-webgpu']) {
+/** Alone it gives WebGPU here, where there is no GPU. */
+export const kWebGpu = '--enable-unsafe-webgpu';
+/**
+ * Workgroup memory is not zeroed, on which no kernel relies, as natively: SwiftShader unrolls that, and takes more than
+ * twice as long to compile a model's kernels.
+ */
+const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
+
+export async function openBrowser(flags = [kWebGpu, kUnzeroed]) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { serve } from '../serve.mjs';
-import { openBrowser, until } from './browser.mjs';
+import { kWebGpu, openBrowser, until } from './browser.mjs';
 
 /** A software adapter compiles every kernel, on a machine that may be busy. */
 const kLongMs = 300_000;
@@ -11,7 +11,7 @@ const kLongMs = 300_000;
 let server, browser;
 before(async () => {
   server = await serve();
-  browser = await openBrowser();
+  browser = await openBrowser([kWebGpu]); // as people have it
 });
 after(async () => {
   await browser?.close();

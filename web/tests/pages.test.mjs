@@ -57,7 +57,7 @@ test('every page has the same navigation, and says which page it is', async () =
 
 test('a flag or a value that there is not is said in one sentence', async () => {
   for (const [path, sentence] of [
-    ['?plna=plain', /^URL: 'plna' is not a flag of this page, expected model, precision, /],
+    ['?plna=plain', /^URL: 'plna' is not known here, expected model, precision, /],
     ['validate.html?plan=fast', "URL: 'plan' is 'fast', expected plain or fused"],
     ['bench.html?contexts=16,x', "URL: 'contexts' is '16,x', expected whole numbers above 0 with commas between"],
     ['timeline.html?prefill=0', "URL: 'prefill' is '0', expected a whole number above 0"],
@@ -78,6 +78,31 @@ test('a model that is not there is said, on every page that loads one', async ()
     assert.equal(await page.locator('#progress').isVisible(), false);
     await page.close();
   }
+});
+
+test('the models on offer are asked of the Hub by their names', async () => {
+  const page = await open('device.html');
+  const asked = [];
+  await context.route('https://huggingface.co/**', (route) => {
+    asked.push(new URL(route.request().url()).pathname);
+    return route.fulfill({ status: 404, headers: { 'access-control-allow-origin': '*' } });
+  });
+  await page.goto(`${server.url}?model=none/none`);
+  await wrongOf(page);
+  const offered = await page.locator('#model option').evaluateAll((all) => all.map(({ value, text }) => ({ value, text })));
+  const onHub = offered.filter(({ value }) => value.includes('/'));
+  for (const family of ['Phi-3-mini', 'Llama', 'Qwen']) {
+    assert.ok(onHub.some(({ text }) => text.startsWith(family) && /\(\d\.\d GB\)$/.test(text)), family);
+  }
+  for (const { value } of onHub) {
+    const [, repository] = /^([\w.-]+\/[\w.-]+):[\w.-]+\.gguf$/.exec(value);
+    asked.length = 0;
+    await page.selectOption('#model', value);
+    await until('the sentence', async () => (await wrongOf(page)).startsWith(`hub: ${repository} has no revision 'main'`));
+    assert.deepEqual(asked, [`/api/models/${repository}/revision/main`]);
+  }
+  await context.unroute('https://huggingface.co/**');
+  await page.close();
 });
 
 test('flags reach the engine', async () => {
@@ -172,7 +197,7 @@ test('bench: the table has every figure, and what was asked for too much is said
   const rows = await page.locator('#result tbody tr').allTextContents();
   assert.deepEqual(
     rows.map((row) => /^[a-z ]+\d*/.exec(row)[0].replace(/\d+$/, '').trim()),
-    ['load', 'first token of', 'prefill of', 'decode after', 'decode after'],
+    ['load', 'first token after', 'prefill of', 'decode after', 'decode after'],
   );
   assert.match(rows[4], /tok\/s.*GB\/s.*%/);
   assert.match(await textOf(page, '#result .hint'), /plan plain.*a plain read reaches/);

@@ -5,7 +5,7 @@ diagnostic(off, subgroup_uniformity);
 // control flow, and gets the result.
 // uses: lib/subgroup_size.wgsl
 
-var<workgroup> reduce_partial: array<f32, workgroup_size>;
+var<workgroup> reduce_partial: array<f32, workgroup_size / 4>;  // of each subgroup: none is smaller
 
 fn workgroup_sum(value: f32, lane: u32) -> f32 {
   let subgroup_lanes = subgroup_size_here();
@@ -38,7 +38,7 @@ fn workgroup_max(value: f32, lane: u32) -> f32 {
 }
 
 // The same for four values at once, which costs the barriers of one.
-var<workgroup> reduce_partial4: array<vec4f, workgroup_size>;
+var<workgroup> reduce_partial4: array<vec4f, workgroup_size / 4>;
 
 fn workgroup_sum4(values: vec4f, lane: u32) -> vec4f {
   let subgroup_lanes = subgroup_size_here();

@@ -25,16 +25,16 @@ export interface Flags {
   numbers: Record<string, number[] | undefined>;
 }
 
-function parseNumbers(name: string, value: string, kind: 'number' | 'list'): number[] {
+function parseNumbers(where: string, name: string, value: string, kind: 'number' | 'list'): number[] {
   const parts = kind === 'list' ? value.split(',') : [value];
   const numbers = parts.map(Number);
   if (parts.every((part) => /^\d+$/.test(part)) && numbers.every((n) => n > 0)) return numbers;
   const expected = kind === 'list' ? 'whole numbers above 0 with commas between' : 'a whole number above 0';
-  throw new Error(`URL: '${name}' is '${value}', expected ${expected}`);
+  throw new Error(`${where}: '${name}' is '${value}', expected ${expected}`);
 }
 
-/** Throws an Error of one sentence for a flag or a value that there is not. */
-export function readFlags(own: OwnFlags = {}, search = location.search): Flags {
+/** Throws an Error of one sentence, which begins with `where`, for a flag or a value that there is not. */
+export function readFlags(own: OwnFlags = {}, search = location.search, where = 'URL'): Flags {
   const flags: Flags = { choices: {}, load: {}, numbers: {} };
   const allOwn: OwnFlags = { context: 'number', ...own };
   for (const [name, value] of new URLSearchParams(search)) {
@@ -42,13 +42,13 @@ export function readFlags(own: OwnFlags = {}, search = location.search): Flags {
       flags.model = value;
     } else if (name in kChoices) {
       const values = valuesOf(name as ChoiceName);
-      if (!values.includes(value)) throw new Error(`URL: '${name}' is '${value}', expected ${values.join(' or ')}`);
+      if (!values.includes(value)) throw new Error(`${where}: '${name}' is '${value}', expected ${values.join(' or ')}`);
       flags.choices[name as ChoiceName] = value;
     } else if (name in allOwn) {
-      flags.numbers[name] = parseNumbers(name, value, allOwn[name]);
+      flags.numbers[name] = parseNumbers(where, name, value, allOwn[name]);
     } else {
       const known = ['model', ...choiceNames, ...Object.keys(allOwn)];
-      throw new Error(`URL: '${name}' is not a flag of this page, expected ${known.join(', ')}`);
+      throw new Error(`${where}: '${name}' is not known here, expected ${known.join(', ')}`);
     }
   }
   const { precision, subgroups, ...others } = flags.choices;

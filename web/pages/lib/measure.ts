@@ -1,6 +1,6 @@
 // The measurements of the bench page, as apps/cli/bench_measure.cpp has them: warm-up, then repeats by
 // turns.
-import type { Stats } from '../../src/index.js';
+import type { Generation, Stats } from '../../src/index.js';
 import { median } from './format.js';
 import type { Inspector } from './inspector.js';
 import { madeUpIds } from './made_up.js';
@@ -15,12 +15,21 @@ export interface Work {
   repeats: number;
 }
 
+/** Name and tokens are the native bench's, too. */
 export interface Figure {
   name: string;
+  /** Of the prompt, or held before the first step; 0: does not matter. */
+  tokens: number;
   unit: string;
   samples: number[];
   /** Read from GPU memory, at the median; 0: not a figure of that kind. */
   bytesPerSecond: number;
+}
+
+/** "decode after 256" */
+export function titleOf({ name, tokens }: Figure): string {
+  if (tokens === 0) return name;
+  return `${name} ${name === 'prefill' ? 'of' : 'after'} ${tokens}`;
 }
 
 type Numbers = Record<string, number[] | undefined>;
@@ -47,32 +56,41 @@ export function fitWork(numbers: Numbers, context: number): Work {
 const decodeRate = ({ generatedTokens, decodeMs }: Stats) => ((generatedTokens - 1) / decodeMs) * 1000;
 
 /** A session driven for its times. */
-class Timer {
+export class Timer {
   private readonly ids: number[];
-  private filled = 0;
+  private filled = 0; // of them, with which the timeline begins
 
   constructor(private readonly inspector: Inspector) {
     const { context, vocabSize } = inspector.model.info;
     this.ids = madeUpIds(context, vocabSize);
   }
 
-  private async generate(ids: number[], maxTokens: number): Promise<Stats> {
-    return (await this.inspector.generate(ids, { temperature: 0, maxTokens, idsOnly: true })).stats;
+  private generate(ids: number[], maxTokens: number): Promise<Generation> {
+    return this.inspector.generate(ids, { temperature: 0, maxTokens, idsOnly: true });
   }
 
   async prefill(n: number): Promise<Stats> {
     await this.inspector.rewind(0);
-    this.filled = 0;
-    return this.generate(this.ids.slice(0, n), 1);
+    this.filled = n;
+    return (await this.generate(this.ids.slice(0, n), 1)).stats;
+  }
+
+  /** `n` tokens after `context` others, the first of them that of the prompt's last. */
+  private async follow(context: number, n: number): Promise<Generation> {
+    if (this.filled < context) await this.prefill(context);
+    this.filled = context;
+    await this.inspector.rewind(context - 1);
+    return this.generate(this.ids.slice(context - 1, context), n);
   }
 
   /** `n` steps after `context` tokens. */
   async decode(context: number, n: number): Promise<Stats> {
-    if (this.filled !== context) await this.prefill(context);
-    this.filled = context;
-    await this.inspector.rewind(context - 1);
-    // The first token is that of the prompt's last; its time is not a decode step's.
-    return this.generate(this.ids.slice(context - 1, context), n + 1);
+    return (await this.follow(context, n + 1)).stats; // the first token's time is not a decode step's
+  }
+
+  /** The likeliest tokens after the first `context` of those made up. */
+  async greedy(context: number, n: number): Promise<number[]> {
+    return (await this.follow(context, n)).ids;
   }
 }
 
@@ -91,14 +109,13 @@ async function warmUp(timer: Timer, { context, tokens }: Work['points'][0]): Pro
 
 /** `onProgress`: from 0 to 1. */
 export async function measure(
-  inspector: Inspector,
+  timer: Timer,
   { prompt, points, repeats }: Work,
   onProgress: (share: number) => void,
 ): Promise<Figure[]> {
-  const figure = (name: string, unit: string): Figure => ({ name, unit, samples: [], bytesPerSecond: 0 });
-  const first = figure(`first token of ${prompt}`, 'ms'), prefill = figure(`prefill of ${prompt}`, 'tok/s');
-  const decode = points.map(({ context }) => figure(`decode after ${context}`, 'tok/s'));
-  const timer = new Timer(inspector);
+  const figure = (name: string, tokens: number, unit: string): Figure => ({ name, tokens, unit, samples: [], bytesPerSecond: 0 });
+  const first = figure('first token', prompt, 'ms'), prefill = figure('prefill', prompt, 'tok/s');
+  const decode = points.map(({ context }) => figure('decode', context, 'tok/s'));
   await warmUp(timer, points[0]);
   for (let i = 0; i < repeats; i++) {
     const stats = await timer.prefill(prompt);
@@ -112,5 +129,5 @@ export async function measure(
       onProgress((i + (p + 1) / points.length) / repeats);
     }
   }
-  return [{ ...figure('load', 'ms'), samples: [inspector.model.loadMs] }, first, prefill, ...decode];
+  return [first, prefill, ...decode];
 }

@@ -37,7 +37,7 @@ export class ModelBar {
 
   private preselect(model: string | undefined): void {
     if (model === undefined) return;
-    const offered = kOffered.find(({ id, source }) => id === model || source === model);
+    const offered = kOffered.find(({ id }) => id === model || sourceOf(id) === model);
     this.select.value = offered?.id ?? kTyped;
     if (offered) return;
     this.typed.hidden = false;
@@ -77,14 +77,16 @@ export class ModelBar {
     if (!source) throw new Error('Choose a model: a Hub id, a URL or a GGUF file.');
     say('Starting');
     const { checkCapabilities, loadModel } = await handloom();
-    const { supported, reason } = await checkCapabilities();
-    if (!supported) throw new Error(reason);
-    const model = await loadModel(source, {
+    const loading = loadModel(source, {
       ...this.flags.load,
       ...(inspects && { wasmUrl: new URL('inspect.wasm', location.href) }),
       signal,
       onProgress: showLoading,
     });
+    loading.catch(() => undefined);
+    const { supported, reason } = await checkCapabilities(); // meanwhile: a browser takes its time for an adapter
+    if (!supported) throw new Error(reason);
+    const model = await loading;
     say(describe(model));
     return model;
   }
