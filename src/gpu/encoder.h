@@ -35,7 +35,7 @@ class Bindings : public std::vector<Tensor> {
  public:
   class Ref {
    public:
-    Ref(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT: meant to convert
+    Ref(const Tensor& tensor) : tensor_(&tensor) {}      // NOLINT: meant to convert
     operator const Tensor&() const { return *tensor_; }  // NOLINT
 
    private:
