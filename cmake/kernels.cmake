@@ -6,7 +6,7 @@ if(HANDLOOM_WEB)  # the tool runs on this machine
   add_custom_command(
     OUTPUT ${embed_wgsl}
     COMMAND ${HANDLOOM_HOST_CXX} -std=c++20 -O1 -o ${embed_wgsl} ${PROJECT_SOURCE_DIR}/tools/embed_wgsl.cpp
-    DEPENDS ${PROJECT_SOURCE_DIR}/tools/embed_wgsl.cpp)
+    DEPENDS ${PROJECT_SOURCE_DIR}/tools/embed_wgsl.cpp ${PROJECT_SOURCE_DIR}/tools/bare_wgsl.h)
 else()
   add_executable(embed_wgsl tools/embed_wgsl.cpp)
   set(embed_wgsl embed_wgsl)

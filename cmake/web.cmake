@@ -7,9 +7,9 @@ add_compile_options(-msimd128 -mbulk-memory -mnontrapping-fptoint -fno-exception
 add_compile_options(-Wno-missing-designated-field-initializers)
 
 set(stand_ins ${PROJECT_SOURCE_DIR}/web/wasm/lib)
-add_library(web_stand_ins STATIC ${stand_ins}/format.cpp ${stand_ins}/json.cpp ${stand_ins}/math.cpp)
+add_library(web_stand_ins STATIC ${stand_ins}/format.cpp ${stand_ins}/json.cpp ${stand_ins}/math.cpp ${stand_ins}/memory.cpp)
 target_include_directories(web_stand_ins PUBLIC ${stand_ins} PRIVATE ${PROJECT_SOURCE_DIR}/src)
 # The optimiser would take a function named like libc's for what it knows by that name.
-set_source_files_properties(${stand_ins}/math.cpp PROPERTIES COMPILE_OPTIONS "-fno-lto;-fno-builtin")
+set_source_files_properties(${stand_ins}/math.cpp ${stand_ins}/memory.cpp PROPERTIES COMPILE_OPTIONS "-fno-lto;-fno-builtin")
 add_library(fmt::fmt ALIAS web_stand_ins)
 add_library(nlohmann_json::nlohmann_json ALIAS web_stand_ins)

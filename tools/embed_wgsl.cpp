@@ -1,6 +1,6 @@
 // embed_wgsl [--bare] OUT_DIR KERNEL.wgsl...: turns kernels/*.wgsl into kernels.h and kernels.cpp,
-// where every file stands once; gpu::flatten puts a variant's together. --bare leaves out comments
-// and indentation, which a page need not fetch; lines keep their numbers.
+// where every file stands once; gpu::flatten puts a variant's together. --bare leaves out what a
+// page need not fetch (bare_wgsl.h).
 //
 // A kernel file is valid WGSL but for its helpers, which it names in comments:
 //   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
@@ -9,12 +9,15 @@
 // Directives (enable, requires, diagnostic) are hoisted, as WGSL demands. The tool refuses a file
 // whose contract table disagrees with its bindings, or whose entry point is not named like the
 // file.
+#include "bare_wgsl.h"
+
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -32,7 +35,7 @@ struct Axis {
 };
 
 struct Binding {
-  std::string name, type, shape, access;  // access: read, write, read_write or uniform
+  std::string name, type, access;  // access: read, write, read_write or uniform
 };
 
 struct Field {
@@ -185,12 +188,12 @@ std::vector<Binding> find_bindings(const std::string& file, const Strings& lines
   static const std::regex declared(
       R"(^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)> (\w+): (.*);)");
   static const std::regex row(
-      R"(^//   (\d+)\s+(\w+)\s+(\S+)\s+(\[.*?\])?\s*(read_write|read|write|uniform)\b.*$)");
+      R"(^//   (\d+)\s+(\w+)\s+(\S+)\s+(?:\[.*?\])?\s*(read_write|read|write|uniform)\b.*$)");
   std::map<size_t, Binding> table;
   std::vector<Binding> bindings;
   std::smatch m;
   for (const std::string& line : lines) {
-    if (std::regex_match(line, m, row)) table[std::stoul(m[1])] = {m[2], m[3], m[4], m[5]};
+    if (std::regex_match(line, m, row)) table[std::stoul(m[1])] = {m[2], m[3], m[4]};
     if (!std::regex_search(line, m, declared)) continue;
     const size_t index = std::stoul(m[1]);
     if (index != bindings.size()) refuse(file, "bindings are not declared in order");
@@ -326,17 +329,13 @@ void write_header(std::ostream& out, const std::vector<KernelFile>& kernels) {
          "}  // namespace handloom::kernels\n";
 }
 
-/// WGSL has no strings in which "//" could stand.
-std::string without_comment(const std::string& line) {
-  return trim(line.substr(0, line.find("//")));
-}
-
+/// `bare`: nullptr for the text as it is.
 void write_file(std::ostream& out, const std::filesystem::path& root, const std::string& file,
-                bool is_bare) {
+                const BareWgsl* bare) {
   out << "    {\"kernels/" << file << "\", ";
   // String literals have a length limit in some compilers; adjacent ones are joined.
   for (const std::string& line : read_lines(root / file)) {
-    const std::string kept = is_directive(line) ? "" : is_bare ? without_comment(line) : line;
+    const std::string kept = is_directive(line) ? "" : bare != nullptr ? bare->line(line) : line;
     out << "R\"wgsl(" << kept << "\n)wgsl\"\n";
   }
   out << "},\n";
@@ -368,21 +367,20 @@ Tables collect_tables(const std::vector<KernelFile>& kernels) {
   return {{files.begin(), files.end()}, {directives.begin(), directives.end()}};
 }
 
-/// gpu/kernel_table.h says how variants are written down.
+/// gpu/kernel_table.h says how bindings, params and variants are written down.
+std::string bindings_text(const KernelFile& k) {
+  std::string text;
+  for (const Binding& b : k.bindings) text += b.access + " " + b.name + "\\n";
+  return text;
+}
+
+std::string params_text(const KernelFile& k) {
+  std::string text;
+  for (const Field& f : k.params) text += f.type + " " + f.name + "\\n";
+  return text;
+}
+
 void write_kernel(std::ostream& out, const KernelFile& k, const Tables& tables) {
-  out << "const gpu::KernelBinding " << k.stem << "_bindings[] = {\n";
-  for (const Binding& b : k.bindings) {
-    out << "    {\"" << b.name << "\", \"" << b.shape << "\", gpu::Access::" << b.access << "},\n";
-  }
-  out << "};\n";
-  if (!k.params.empty()) {
-    out << "const gpu::KernelParam " << k.stem << "_params[] = {\n";
-    for (size_t i = 0; i < k.params.size(); ++i) {
-      out << "    {\"" << k.params[i].name << "\", " << 4 * i << ", " << std::boolalpha
-          << (k.params[i].type == "f32") << "},\n";
-    }
-    out << "};\n";
-  }
   if (!k.axes.empty()) {
     out << "const std::span<const std::string_view> " << k.stem << "_axes[] = {";
     for (size_t i = 0; i < k.axes.size(); ++i)
@@ -406,9 +404,8 @@ void write_kernel(std::ostream& out, const KernelFile& k, const Tables& tables) 
 
 void write_form(std::ostream& out, const KernelFile& k, const Tables& tables) {
   out << "    {.stem = \"" << k.stem << "\", .file = kFiles["
-      << Tables::place(tables.files, k.stem + ".wgsl") << "], .bindings = " << k.stem
-      << "_bindings, .params = " << (k.params.empty() ? "{}" : k.stem + "_params")
-      << ", .params_bytes = " << (4 * k.params.size() + 15) / 16 * 16
+      << Tables::place(tables.files, k.stem + ".wgsl") << "], .bindings = \"" << bindings_text(k)
+      << "\", .params = \"" << params_text(k) << "\""
       << ", .axes = " << (k.axes.empty() ? "{}" : k.stem + "_axes") << ", .variants = " << k.stem
       << "_variants},\n";
 }
@@ -421,6 +418,17 @@ void write_chooser(std::ostream& out, const KernelFile& k, size_t first) {
   out << "  return table().kernel(" << first << " + i);\n}\n\n";
 }
 
+BareWgsl bare_wgsl(const std::filesystem::path& root, const std::vector<KernelFile>& kernels,
+                   const Tables& tables) {
+  Strings lines;
+  for (const std::string& file : tables.files) {
+    for (const std::string& line : read_lines(root / file)) lines.push_back(line);
+  }
+  std::set<std::string> entry_points;
+  for (const KernelFile& k : kernels) entry_points.insert(k.stem);
+  return BareWgsl(lines, entry_points);
+}
+
 void write_source(std::ostream& out, const std::filesystem::path& root,
                   const std::vector<KernelFile>& kernels, bool is_bare) {
   out << "// Made by tools/embed_wgsl from src/kernels/*.wgsl. Do not edit.\n"
@@ -429,8 +437,10 @@ void write_source(std::ostream& out, const std::filesystem::path& root,
   const Tables tables = collect_tables(kernels);
   if (tables.files.size() > 255)
     refuse("src/kernels", "has more than 255 files, which a byte counts");
+  std::optional<BareWgsl> bare;
+  if (is_bare) bare = bare_wgsl(root, kernels, tables);
   out << "constexpr gpu::KernelFile kFiles[] = {\n";
-  for (const std::string& file : tables.files) write_file(out, root, file, is_bare);
+  for (const std::string& file : tables.files) write_file(out, root, file, bare ? &*bare : nullptr);
   out << "};\n\nconstexpr std::string_view kDirectives[] = {\n";
   for (const std::string& text : tables.directives) out << "    \"" << text << "\",\n";
   out << "};\n\n";

@@ -2,6 +2,8 @@
 
 #include <handloom/error.h>
 
+#include <memory>
+
 namespace handloom {
 
 std::string_view to_string(ErrorCode code) {
@@ -19,8 +21,12 @@ std::string_view to_string(ErrorCode code) {
   return "internal";
 }
 
-std::unexpected<Error> fail_with(ErrorCode code, fmt::string_view text, fmt::format_args args) {
-  return std::unexpected(Error{code, fmt::vformat(text, args)});
+Failure::Failure(ErrorCode code, fmt::string_view text, fmt::format_args args)
+    : error_(new Error{code, fmt::vformat(text, args)}) {}
+
+Error Failure::take() const {
+  const std::unique_ptr<Error> error(error_);
+  return std::move(*error);
 }
 
 }  // namespace handloom

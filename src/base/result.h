@@ -9,16 +9,31 @@
 
 namespace handloom {
 
-/// What fail() does, the same for all types of arguments.
-[[gnu::cold]] std::unexpected<Error> fail_with(ErrorCode code, fmt::string_view text,
-                                               fmt::format_args args);
+/// What fail() answers: an Error that becomes a Result of any type, once, where it is returned. A
+/// bare pointer, which costs no code on the way; there are hundreds of places that fail.
+class [[nodiscard]] Failure {
+ public:
+  Failure(ErrorCode code, fmt::string_view text, fmt::format_args args);
+
+  template <class T>
+  [[gnu::cold, gnu::noinline]] operator Result<T>() const {  // NOLINT: meant to convert
+    return Result<T>(std::unexpect, take());
+  }
+  operator std::unexpected<Error>() const { return std::unexpected(take()); }  // NOLINT
+
+ private:
+  Error take() const;
+
+  Error* error_;
+};
 
 /// An Error, ready to be returned from any function that returns a Result.
 ///
 ///     return fail(ErrorCode::bad_format, "{}: header length {} is past the end", path, length);
 template <class... Args>
-std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Args&&... args) {
-  return fail_with(code, text, fmt::make_format_args(args...));
+[[gnu::cold, gnu::noinline]] Failure fail(ErrorCode code, fmt::format_string<const Args&...> text,
+                                          const Args&... args) {
+  return Failure(code, text, fmt::make_format_args(args...));
 }
 
 /// An error on its way up, which becomes a Result of any type. TRY stands in the code so often that
@@ -40,7 +55,8 @@ class Passed {
 #define HANDLOOM_CONCAT_(a, b) a##b
 #define HANDLOOM_CONCAT(a, b) HANDLOOM_CONCAT_(a, b)
 
-/// `TRY(auto header, parse(bytes));` declares `header`, or returns the error of parse().
+/// `TRY(auto header, parse(bytes));` declares `header`, or returns the error of parse(). What only
+/// is looked at need not be moved: `TRY(const std::string& text, read(path));`.
 #define TRY(declaration, expression) \
   TRY_(declaration, expression, HANDLOOM_CONCAT(try_result_, __LINE__))
 #define TRY_(declaration, expression, result)             \

@@ -181,7 +181,7 @@ gpu::Readback Generator::next_readback() {
   is_moved_ = in_flight_.empty();
   if (is_moved_) return std::move(moving_);
   read_ = std::move(in_flight_.front());
-  in_flight_.pop_front();
+  in_flight_.erase(in_flight_.begin());
   return std::move(read_.readback);
 }
 
@@ -204,7 +204,7 @@ Result<void> Generator::resume(std::span<const std::byte> bytes) {
     session_.kv.moved(session_.engine.device, bytes);
     return advance();
   }
-  TRY(const std::vector<uint32_t> token_ids, chosen_tokens(bytes));
+  TRY(const std::vector<uint32_t>& token_ids, chosen_tokens(bytes));
   const Clock::time_point now = Clock::now();
   if (result_.ids.empty()) {
     first_token_ = now;
@@ -234,14 +234,14 @@ Result<std::string> Generator::text_of(uint32_t token_id) {
   }
   if (is_end(token_id)) {
     reason_ = FinishReason::stop;
-    TRY(const std::string rest, decoder_.finish());
+    TRY(const std::string& rest, decoder_.finish());
     return stops_.push(rest) + stops_.finish();
   }
-  TRY(const std::string decoded, decoder_.push(token_id));
+  TRY(const std::string& decoded, decoder_.push(token_id));
   std::string text = stops_.push(decoded);
   if (!stops_.stopped() && result_.ids.size() == max_tokens()) {
     reason_ = FinishReason::length;
-    TRY(const std::string rest, decoder_.finish());
+    TRY(const std::string& rest, decoder_.finish());
     text += stops_.push(rest) + stops_.finish();
   }
   if (stops_.stopped()) reason_ = FinishReason::stop;
@@ -265,7 +265,7 @@ Result<void> Generator::accept(uint32_t token_id) {
   }
   session_.ids.push_back(token_id);
   result_.ids.push_back(token_id);
-  TRY(const std::string text, text_of(token_id));
+  TRY(const std::string& text, text_of(token_id));
   result_.text += text;
   if (options_.on_text && !options_.on_text(text, token_id) && !reason_) {
     reason_ = FinishReason::cancelled;

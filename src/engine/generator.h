@@ -20,7 +20,7 @@
 #include "sampling/sampler.h"
 
 #include <chrono>
-#include <deque>
+#include <vector>
 
 namespace handloom::engine {
 
@@ -75,12 +75,12 @@ class Generator {
   std::optional<sampling::Sampler> sampler_;
   ops::TokenChoice choice_;
   Pace pace_;
-  size_t prompt_len_ = 0;     // ids of the timeline when generation began
-  uint32_t n_submitted_ = 0;  // tokens asked of the GPU so far
-  std::deque<Submitted> in_flight_;
-  Submitted read_;         // the last next_readback(), without its bytes
-  gpu::Readback moving_;   // pages that leave the GPU
-  bool is_moved_ = false;  // the last next_readback() was moving_
+  size_t prompt_len_ = 0;             // ids of the timeline when generation began
+  uint32_t n_submitted_ = 0;          // tokens asked of the GPU so far
+  std::vector<Submitted> in_flight_;  // a few, the oldest first
+  Submitted read_;                    // the last next_readback(), without its bytes
+  gpu::Readback moving_;              // pages that leave the GPU
+  bool is_moved_ = false;             // the last next_readback() was moving_
   tokenizer::StreamDecoder decoder_;
   StopMatcher stops_;
   std::optional<FinishReason> reason_;

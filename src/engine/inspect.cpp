@@ -25,8 +25,7 @@ Result<Plan> plan_step(Engine::Impl& e, uint32_t n_tokens, uint32_t n_keys, std:
   TRY(const StepBuffers step, StepBuffers::create(e.device, n_tokens, n_keys, e.config.vocab_size));
   TRY(const gpu::Recording recording,
       e.record_step(step, kv, n_tokens, n_keys, Engine::Impl::Ending::token));
-  const auto entries = recording.plan();
-  return Plan{.title = std::move(title), .entries = {entries.begin(), entries.end()}};
+  return Plan{.title = std::move(title), .entries = recording.plan()};
 }
 
 /// The stages of one forward pass, copied aside while it runs.
@@ -49,7 +48,7 @@ struct Taps {
 
 /// Adds the rows of a GPU tensor to those that a dump holds already.
 Result<void> append_rows(gpu::Device& device, const gpu::Tensor& tensor, HostTensor& to) {
-  TRY(const std::vector<std::byte> bytes, gpu::wait(device, device.read(tensor)));
+  TRY(const std::vector<std::byte>& bytes, gpu::wait(device, device.read(tensor)));
   const size_t before = to.values.size();
   to.values.resize(before + tensor.count());
   std::memcpy(to.values.data() + before, bytes.data(), tensor.count() * sizeof(float));

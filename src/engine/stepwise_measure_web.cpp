@@ -60,7 +60,7 @@ Result<ProfileSteps> ProfileSteps::prefill(Session& session, uint32_t n_tokens) 
 std::optional<Wanted> ProfileSteps::wanted() const { return wanted_of(impl_->readback); }
 
 Result<void> ProfileSteps::resume() {
-  TRY(const std::vector<std::byte> stamps, std::exchange(impl_->readback, {}).take());
+  TRY(const std::vector<std::byte>& stamps, std::exchange(impl_->readback, {}).take());
   impl_->profiler.resume(stamps);
   return impl_->look();
 }

@@ -50,7 +50,7 @@ std::vector<FileRange> LoadSteps::ranges_ahead(size_t n) const {
 Result<void> LoadSteps::resume(std::span<const std::byte> bytes) {
   engine::Loader& loader = impl_->loader;
   if (impl_->readback.pending()) {
-    TRY(const std::vector<std::byte> read, std::exchange(impl_->readback, {}).take());
+    TRY(const std::vector<std::byte>& read, std::exchange(impl_->readback, {}).take());
     CHECK_OK(loader.resume(read));
   } else {
     std::vector<FileBytes> given;
@@ -102,7 +102,7 @@ std::optional<Wanted> GenerateSteps::wanted() const {
 }
 
 Result<void> GenerateSteps::resume() {
-  TRY(const std::vector<std::byte> bytes, std::exchange(impl_->readback, {}).take());
+  TRY(const std::vector<std::byte>& bytes, std::exchange(impl_->readback, {}).take());
   CHECK_OK(impl_->generator->resume(bytes));
   impl_->look();
   return {};

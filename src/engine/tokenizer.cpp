@@ -21,7 +21,7 @@ Result<Tokenizer> make_tokenizer(const formats::TokenizerFiles& files) {
 }
 
 Result<Tokenizer> Tokenizer::load(const std::string& path) {
-  TRY(const formats::TokenizerFiles files, formats::open_tokenizer(path));
+  TRY(const formats::TokenizerFiles& files, formats::open_tokenizer(path));
   return make_tokenizer(files);
 }
 

@@ -103,8 +103,8 @@ uint64_t Config::weight_count() const {
 }
 
 Result<Config> parse_config(std::string_view json, std::string where) {
-  TRY(const Json root, parse_json(json, where));
-  TRY(const JsonObject object, JsonObject::from(root, std::move(where)));
+  TRY(const Json& root, parse_json(json, where));
+  TRY(const JsonObject& object, JsonObject::from(root, std::move(where)));
   TRY(const Family* family, find_family(object));
   TRY(Config config, parse_common(object));
   config.architecture = family->model_type;
@@ -115,7 +115,7 @@ Result<Config> parse_config(std::string_view json, std::string where) {
 
 Result<Config> load_config(const std::string& folder) {
   const std::string path = folder + "/config.json";
-  TRY(const std::string text, read_text_file(path, kMaxConfigBytes));
+  TRY(const std::string& text, read_text_file(path, kMaxConfigBytes));
   return parse_config(text, path);
 }
 

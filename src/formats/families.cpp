@@ -104,7 +104,7 @@ Result<std::optional<std::vector<bool>>> find_sliding(const JsonObject& object, 
 
 /// For the families whose layers are all alike: `layer_types` may be there, but say nothing else.
 Result<void> check_layer_types(const JsonObject& object, const Config& config) {
-  TRY(const auto sliding, find_sliding(object, config.n_layers));
+  TRY(const auto& sliding, find_sliding(object, config.n_layers));
   for (uint32_t il = 0; sliding && il < config.n_layers; ++il) {
     const bool expected = config.window(il) > 0;
     if ((*sliding)[il] == expected) continue;
@@ -121,7 +121,7 @@ Result<void> check_layer_types(const JsonObject& object, const Config& config) {
 /// `pattern`-th layer sees everything.
 Result<void> parse_layer_windows(const JsonObject& object, uint32_t pattern, Config& config) {
   TRY(const uint32_t window, parse_window(object));
-  TRY(const auto sliding, find_sliding(object, config.n_layers));
+  TRY(const auto& sliding, find_sliding(object, config.n_layers));
   config.windows.assign(config.n_layers, 0);
   for (uint32_t il = 0; il < config.n_layers; ++il) {
     if (!(sliding ? (*sliding)[il] : (il + 1) % pattern != 0)) continue;
@@ -212,8 +212,8 @@ Result<Rope> parse_local_rope(const JsonObject& object, uint32_t dim) {
   if (!object.has("rope_parameters")) {
     return Rope{.theta = theta.value_or(kGemma3LocalTheta), .dim = dim};
   }
-  TRY(const JsonObject both, object.get_object("rope_parameters"));
-  TRY(const JsonObject sliding, both.get_object("sliding_attention"));
+  TRY(const JsonObject& both, object.get_object("rope_parameters"));
+  TRY(const JsonObject& sliding, both.get_object("sliding_attention"));
   TRY(Rope local, parse_rope_parameters(object, sliding, dim));
   if (!theta || *theta == local.theta) return local;
   return fail(ErrorCode::bad_format,
@@ -257,7 +257,7 @@ Result<void> check_class(const JsonObject& object, const Family& family) {
 }  // namespace
 
 Result<const Family*> find_family(const JsonObject& object) {
-  TRY(const std::string name, object.get_string("model_type"));
+  TRY(const std::string& name, object.get_string("model_type"));
   std::string known;
   for (const Family& family : kFamilies) {
     if (family.model_type == name) {

@@ -18,8 +18,8 @@ constexpr Range kRepeatPenalty{.low = 0, .high = kMaxFloat, .low_open = true};
 }  // namespace
 
 Result<GenerationConfig> parse_generation_config(std::string_view json, std::string where) {
-  TRY(const Json root, parse_json(json, where));
-  TRY(const JsonObject object, JsonObject::from(root, std::move(where)));
+  TRY(const Json& root, parse_json(json, where));
+  TRY(const JsonObject& object, JsonObject::from(root, std::move(where)));
   GenerationConfig config;
   TRY(config.eos_ids, find_ids(object, "eos_token_id"));
   TRY(config.bos_id, object.find_u32("bos_token_id"));
@@ -35,7 +35,7 @@ Result<GenerationConfig> parse_generation_config(std::string_view json, std::str
 Result<GenerationConfig> load_generation_config(const std::string& folder) {
   const std::string path = folder + "/generation_config.json";
   if (!file_exists(path)) return GenerationConfig();
-  TRY(const std::string text, read_text_file(path, kMaxConfigBytes));
+  TRY(const std::string& text, read_text_file(path, kMaxConfigBytes));
   return parse_generation_config(text, path);
 }
 

@@ -196,7 +196,7 @@ Result<const GgmlType*> read_dtype(Cursor& cursor, const std::string& where, std
   TRY(const uint32_t id, cursor.number<uint32_t>("a tensor's type"));
   const GgmlType* type = find_ggml_type(id);
   if (type != nullptr && type->dtype) return type;
-  name = type == nullptr ? std::to_string(id) : std::string(type->name);
+  name = type == nullptr ? fmt::format("{}", id) : std::string(type->name);
   if (type != nullptr) return nullptr;
   return fail(ErrorCode::bad_format, "{}: has type {}, which is not supported (supported: {})",
               where, name, supported_ggml_types());
@@ -224,7 +224,7 @@ Result<std::vector<uint64_t>> read_dims(Cursor& cursor, const std::string& where
 Result<std::optional<Placed>> read_tensor(Cursor& cursor, std::vector<UnreadTensor>* unread) {
   TRY(const std::string_view name, cursor.string("a tensor's name"));
   const std::string where = fmt::format("{}: tensor '{}'", cursor.where(), printable(name));
-  TRY(const std::vector<uint64_t> dims, read_dims(cursor, where));
+  TRY(const std::vector<uint64_t>& dims, read_dims(cursor, where));
   std::string type_name;
   TRY(const GgmlType* type, read_dtype(cursor, where, type_name));
   TRY(const uint64_t offset, cursor.number<uint64_t>("a tensor's offset"));
@@ -417,7 +417,7 @@ Result<Gguf> Gguf::open_with(const std::string& path, std::vector<UnreadTensor>*
     parts.push_back(std::move(part));
     files.push_back(std::move(file));
   } else {
-    TRY(const std::string stem, part_stem(path, part.metadata, count));
+    TRY(const std::string& stem, part_stem(path, part.metadata, count));
     if (unread != nullptr) unread->clear();  // this part is read again
     TRY(parts, open_parts(stem, count, files, unread));
   }

@@ -107,7 +107,7 @@ class Fields {
                                                  uint32_t low, uint32_t high) const {
     const GgufValue* value = find(suffix);
     if (value == nullptr || !value->is_array) return find_u32(suffix, low, high);
-    TRY(const std::vector<uint32_t> each, metadata().find_u32s(key(suffix)));
+    TRY(const std::vector<uint32_t>& each, metadata().find_u32s(key(suffix)));
     if (each.size() != n_layers) {
       return fail(ErrorCode::bad_format,
                   "{}: '{}' has {} numbers, expected one for each of {} layers", where(),
@@ -275,7 +275,7 @@ Result<void> parse_linear(const Fields& fields, std::string_view type, Rope& rop
 }
 
 Result<std::string> parse_scaling_type(const Fields& fields) {
-  TRY(const auto given, fields.metadata().find_string(fields.key("rope.scaling.type")));
+  TRY(const auto& given, fields.metadata().find_string(fields.key("rope.scaling.type")));
   const std::string type = given.value_or("");
   for (const std::string_view known : {"", "none", "linear", "longrope"}) {
     if (type == known) return type;
@@ -289,7 +289,7 @@ Result<Rope> parse_rope(const Fields& fields, const Config& config) {
   Rope rope{.dim = config.head_dim};
   TRY(const auto theta, fields.find_float("rope.freq_base", kTheta));
   rope.theta = theta.value_or(kAbsentTheta);
-  TRY(const std::string type, parse_scaling_type(fields));
+  TRY(const std::string& type, parse_scaling_type(fields));
   TRY(rope.divisors, find_divisors(fields, kRopeFreqs, rope.dim));
   TRY(rope.long_factor, find_divisors(fields, kRopeFactorsLong, rope.dim));
   TRY(rope.short_factor, find_divisors(fields, kRopeFactorsShort, rope.dim));
@@ -361,7 +361,7 @@ Result<void> parse_windows(const Fields& fields, Config& config) {
   const uint32_t window = given.value_or(name == "gemma2" ? kAbsentGemma2Window : 0);
   config.windows.assign(config.n_layers, window);
   if (!fields.family().is_gemma()) return {};
-  TRY(const std::vector<bool> sliding, parse_sliding(fields, config.n_layers));
+  TRY(const std::vector<bool>& sliding, parse_sliding(fields, config.n_layers));
   for (uint32_t il = 0; il < config.n_layers; ++il) {
     if (!sliding[il]) config.windows[il] = 0;
   }
@@ -417,12 +417,12 @@ void set_family_traits(const GgufFamily& family, Config& config) {
 }
 
 Result<const GgufFamily*> parse_family(const GgufMetadata& metadata) {
-  TRY(const auto kind, metadata.find_string("general.type"));
+  TRY(const auto& kind, metadata.find_string("general.type"));
   if (kind && *kind != "model") {
     return fail(ErrorCode::unsupported, "{}: 'general.type' is '{}', only 'model' is supported",
                 metadata.where(), printable(*kind));
   }
-  TRY(const std::string name, metadata.get_string("general.architecture"));
+  TRY(const std::string& name, metadata.get_string("general.architecture"));
   return find_gguf_family(name, metadata.where());
 }
 

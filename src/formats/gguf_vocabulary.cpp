@@ -78,7 +78,7 @@ Result<std::vector<float>> parse_scores(const GgufMetadata& metadata, size_t n_t
 }
 
 Result<std::vector<PieceKind>> parse_kinds(const GgufMetadata& metadata, size_t n_tokens) {
-  TRY(const std::vector<uint32_t> types, metadata.find_u32s(kTypes));
+  TRY(const std::vector<uint32_t>& types, metadata.find_u32s(kTypes));
   CHECK_OK(check_count(metadata, kTypes, types.size(), n_tokens));
   constexpr auto kLowest = static_cast<uint32_t>(PieceKind::normal);
   constexpr auto kHighest = static_cast<uint32_t>(PieceKind::byte);
@@ -115,7 +115,7 @@ Result<void> parse_ids_and_flags(const GgufMetadata& metadata, PlainVocabulary& 
 }
 
 Result<std::string> parse_text(const GgufMetadata& metadata, std::string_view key) {
-  TRY(const auto text, metadata.find_string(key));
+  TRY(const auto& text, metadata.find_string(key));
   if (!text || is_utf8(*text)) return text.value_or("");
   return fail(ErrorCode::bad_format, "{}: '{}' is not UTF-8 text", metadata.where(), key);
 }
@@ -126,7 +126,7 @@ Result<PlainVocabulary> vocabulary_from_gguf(const Gguf& gguf) {
   const GgufMetadata& metadata = gguf.metadata();
   PlainVocabulary vocabulary;
   TRY(vocabulary.model, metadata.get_string(kModel));
-  TRY(const auto pre, metadata.find_string(kPre));
+  TRY(const auto& pre, metadata.find_string(kPre));
   vocabulary.pre = pre.value_or("");
   TRY(vocabulary.pieces, parse_pieces(gguf));
   const size_t n_tokens = vocabulary.pieces.size();

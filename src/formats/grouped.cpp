@@ -148,7 +148,7 @@ Result<std::optional<MlxQuantization>> find_mlx_beside(const std::string& folder
                                                           : folder_or_file.substr(0, slash);
   const std::string config = folder + "/config.json";
   if (!file_exists(config)) return std::nullopt;
-  TRY(const std::string text, read_text_file(config, kMaxConfigBytes));
+  TRY(const std::string& text, read_text_file(config, kMaxConfigBytes));
   return parse_mlx_quantization(text, config);
 }
 
@@ -161,12 +161,12 @@ uint32_t MlxQuantization::group_of(std::string_view base) const {
 
 Result<std::optional<MlxQuantization>> parse_mlx_quantization(std::string_view config_json,
                                                               std::string where) {
-  TRY(const Json root, parse_json(config_json, where));
-  TRY(const JsonObject config, JsonObject::from(root, std::move(where)));
+  TRY(const Json& root, parse_json(config_json, where));
+  TRY(const JsonObject& config, JsonObject::from(root, std::move(where)));
   const Json* value = config.find("quantization");
   if (value == nullptr) return std::nullopt;
-  TRY(const JsonObject object, config.get_object("quantization"));
-  TRY(const auto mode, object.find_string("mode"));
+  TRY(const JsonObject& object, config.get_object("quantization"));
+  TRY(const auto& mode, object.find_string("mode"));
   if (mode && *mode != "affine") {
     return fail(ErrorCode::unsupported, "{}: 'mode' is '{}', only affine is supported",
                 object.where(), printable(*mode));
@@ -180,7 +180,7 @@ Result<std::optional<MlxQuantization>> parse_mlx_quantization(std::string_view c
   TRY(mlx.group, parse_group(object, std::nullopt));
   for (const auto& [base, other] : value->items()) {
     if (!other.is_object()) continue;  // a setting of all, or false: that matrix is plain
-    TRY(const JsonObject own, object.get_object(base));
+    TRY(const JsonObject& own, object.get_object(base));
     TRY(mlx.other_groups[base], parse_group(own, mlx.group));
   }
   return mlx;

@@ -1,9 +1,8 @@
 #include "formats/mlc.h"
 
-#include "base/md5.h"
-#include "base/parallel.h"
 #include "base/sort.h"
 #include "formats/fields.h"
+#include "formats/mlc_sums.h"
 #include "formats/names.h"
 
 #include <algorithm>
@@ -45,8 +44,8 @@ Result<uint64_t> get_u64(const JsonObject& object, std::string_view key) {
 /// The type of the bytes in the file. Every record has TVM's format "f32-to-bf16" if the model was
 /// written with it, but only those of f32 were changed by it.
 Result<DType> get_dtype(const JsonObject& object) {
-  TRY(const std::string name, object.get_string("dtype"));
-  TRY(const std::string format, object.get_string("format"));
+  TRY(const std::string& name, object.get_string("dtype"));
+  TRY(const std::string& format, object.get_string("format"));
   const bool to_bf16 = format == "f32-to-bf16";
   if (!to_bf16 && format != "raw") {
     return fail(ErrorCode::unsupported,
@@ -77,14 +76,14 @@ Result<void> check_name(const std::string& name, const std::string& where) {
 }
 
 Result<MlcRecord> parse_record(const Json& value, const std::string& where) {
-  TRY(const JsonObject unnamed, JsonObject::from(value, where));
+  TRY(const JsonObject& unnamed, JsonObject::from(value, where));
   MlcRecord record;
   TRY(record.name, unnamed.get_string("name"));
   CHECK_OK(check_name(record.name, where));
-  TRY(const JsonObject object,
+  TRY(const JsonObject& object,
       JsonObject::from(value, fmt::format("{}: tensor '{}'", where, printable(record.name))));
   TRY(record.dtype, get_dtype(object));
-  TRY(const std::vector<uint64_t> dims, get_u64_list(object, "shape"));
+  TRY(const std::vector<uint64_t>& dims, get_u64_list(object, "shape"));
   TRY(record.shape, to_shape(dims, object.where()));
   TRY(record.n_bytes, get_u64(object, "nbytes"));
   if (object.has("byteOffset")) {
@@ -93,7 +92,7 @@ Result<MlcRecord> parse_record(const Json& value, const std::string& where) {
   const std::optional<uint64_t> size = tensor_bytes(record.dtype, dims);
   if (size == record.n_bytes) return record;
   return fail(ErrorCode::bad_format, "{}: has {} bytes, expected {} for {} {}", object.where(),
-              record.n_bytes, size ? std::to_string(*size) : "more than any file has",
+              record.n_bytes, size ? fmt::format("{}", *size) : "more than any file has",
               to_string(record.dtype), to_string(record.shape));
 }
 
@@ -158,7 +157,7 @@ Result<const Json*> get_records(const JsonObject& object) {
 Result<MlcShard> parse_shard(const JsonObject& object, const std::string& where) {
   MlcShard shard;
   TRY(shard.file, get_data_path(object));
-  TRY(const std::string format, object.get_string("format"));
+  TRY(const std::string& format, object.get_string("format"));
   if (format != "raw-shard") {
     return fail(ErrorCode::unsupported, "{}: has format '{}', only raw-shard is supported",
                 object.where(), printable(format));
@@ -176,7 +175,7 @@ Result<MlcShard> parse_shard(const JsonObject& object, const std::string& where)
 /// A record with a file of its own, or one it shares with other such records.
 Result<void> add_flat_record(const JsonObject& object, const Json& value, const std::string& where,
                              std::map<std::string, MlcShard>& shards) {
-  TRY(const std::string file, get_data_path(object));
+  TRY(const std::string& file, get_data_path(object));
   TRY(MlcRecord record, parse_record(value, where));
   TRY(std::string md5, find_md5(object));
   MlcShard& shard = shards[file];
@@ -195,7 +194,7 @@ Result<std::vector<MlcShard>> parse_shards(const Json& records, const std::strin
   std::map<std::string, MlcShard> shards;
   std::set<std::string> nested;
   for (size_t i = 0; i < records.size(); ++i) {
-    TRY(const JsonObject object,
+    TRY(const JsonObject& object,
         JsonObject::from(records[i], fmt::format("{}: records[{}]", where, i)));
     if (!object.has("records")) {
       CHECK_OK(add_flat_record(object, records[i], where, shards));
@@ -326,26 +325,11 @@ Result<std::vector<MappedFile>> map_shards(const std::string& folder, const std:
   return files;
 }
 
-/// Of the shards that are in memory; a page checks them where it fetches them.
-Result<void> check_sums(std::span<const MlcShard> shards, std::span<const MappedFile> files) {
-  std::vector<std::string> sums(shards.size());
-  parallel_for(shards.size(), [&](size_t i) {
-    const FileBytes& bytes = files[i].bytes();
-    sums[i] = shards[i].md5.empty() || !bytes.is_here() ? shards[i].md5 : md5_hex(bytes);
-  });
-  for (size_t i = 0; i < shards.size(); ++i) {
-    if (sums[i] == shards[i].md5) continue;
-    return fail(ErrorCode::bad_format, "{}: has md5 sum {}, expected {}; fetch it again",
-                files[i].path(), sums[i], shards[i].md5);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::vector<MlcShard>> parse_mlc_index(std::string_view json, std::string where) {
-  TRY(const Json root, parse_json(json, where));
-  TRY(const JsonObject object, JsonObject::from(root, where));
+  TRY(const Json& root, parse_json(json, where));
+  TRY(const JsonObject& object, JsonObject::from(root, where));
   TRY(const Json* records, get_records(object));
   TRY(std::vector<MlcShard> shards, parse_shards(*records, where));
   if (std::ranges::all_of(shards, [](const MlcShard& shard) { return shard.records.empty(); })) {
@@ -382,11 +366,11 @@ Result<std::vector<TensorInfo>> join_mlc(std::vector<TensorInfo> tensors, const 
 
 Result<Checkpoint> open_mlc(const std::string& folder) {
   TRY(const MlcConfig mlc, load_mlc_config(folder));
-  TRY(const std::string index, find_index(folder));
-  TRY(const std::string text, read_text_file(index, kMaxIndexBytes));
-  TRY(const std::vector<MlcShard> shards, parse_mlc_index(text, index));
+  TRY(const std::string& index, find_index(folder));
+  TRY(const std::string& text, read_text_file(index, kMaxIndexBytes));
+  TRY(const std::vector<MlcShard>& shards, parse_mlc_index(text, index));
   TRY(std::vector<MappedFile> files, map_shards(folder, index, shards));
-  CHECK_OK(check_sums(shards, files));
+  CHECK_OK(check_mlc_sums(shards, files));
 
   std::vector<TensorInfo> parts;
   for (size_t i = 0; i < shards.size(); ++i) {

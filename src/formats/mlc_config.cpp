@@ -16,7 +16,7 @@ constexpr std::array kQuantizations = {MlcQuantization::q0f16, MlcQuantization::
 constexpr uint32_t kWindowedContext = 32768;
 
 Result<MlcQuantization> parse_quantization(const JsonObject& object) {
-  TRY(const std::string name, object.get_string("quantization"));
+  TRY(const std::string& name, object.get_string("quantization"));
   std::string known;
   for (const MlcQuantization quantization : kQuantizations) {
     if (to_string(quantization) == name) return quantization;
@@ -136,12 +136,12 @@ std::string_view to_string(MlcQuantization quantization) {
 }
 
 Result<MlcConfig> parse_mlc_config(std::string_view json, std::string where) {
-  TRY(const Json root, parse_json(json, where));
-  TRY(const JsonObject object, JsonObject::from(root, where));
+  TRY(const Json& root, parse_json(json, where));
+  TRY(const JsonObject& object, JsonObject::from(root, where));
   MlcConfig mlc;
   TRY(mlc.quantization, parse_quantization(object));
-  TRY(const std::string model_type, object.get_string("model_type"));
-  TRY(const JsonObject model_config, object.get_object("model_config"));
+  TRY(const std::string& model_type, object.get_string("model_type"));
+  TRY(const JsonObject& model_config, object.get_object("model_config"));
   const Json hf = to_hugging_face(root, model_type);
   TRY(mlc.config, parse_config(hf.dump(), model_config.where()));
   mlc.config.norms_include_one = mlc.config.gemma_norms;
@@ -149,7 +149,7 @@ Result<MlcConfig> parse_mlc_config(std::string_view json, std::string where) {
   // Files of 2023 name a template that MLC holds itself; there is nothing in them to read.
   const Json* conversation = object.find("conv_template");
   if (conversation != nullptr && !conversation->is_string()) {
-    TRY(const JsonObject fields, object.get_object("conv_template"));
+    TRY(const JsonObject& fields, object.get_object("conv_template"));
     TRY(mlc.conversation, parse_conversation(fields));
   }
   settle_special_ids(mlc);
@@ -158,7 +158,7 @@ Result<MlcConfig> parse_mlc_config(std::string_view json, std::string where) {
 
 Result<MlcConfig> load_mlc_config(const std::string& folder) {
   const std::string path = folder + "/mlc-chat-config.json";
-  TRY(const std::string text, read_text_file(path, kMaxConfigBytes));
+  TRY(const std::string& text, read_text_file(path, kMaxConfigBytes));
   TRY(MlcConfig mlc, parse_mlc_config(text, path));
   if (file_exists(folder + "/generation_config.json")) {
     TRY(mlc.generation, load_generation_config(folder));

@@ -69,7 +69,7 @@ Result<ModelFiles> open_gguf(const std::string& path, const std::string& file) {
   TRY(Gguf gguf, Gguf::open(file));
   TRY(Config config, config_from_gguf(gguf));
   TRY(TokenizerFiles tokenizer, gguf_tokenizer(gguf));
-  TRY(const auto name, gguf.metadata().find_string("general.name"));
+  TRY(const auto& name, gguf.metadata().find_string("general.name"));
   return ModelFiles{.naming = Naming::gguf,
                     .path = path,
                     .name = name.value_or(""),
@@ -120,14 +120,14 @@ bool is_mlc_folder(const std::string& path) {
 }
 
 Result<ModelFiles> open_model(const std::string& path) {
-  TRY(const std::string gguf, find_gguf(path));
+  TRY(const std::string& gguf, find_gguf(path));
   if (!gguf.empty()) return open_gguf(path, gguf);
   if (is_mlc_folder(path)) return open_mlc_folder(path);
   return open_hugging_face(path);
 }
 
 Result<TokenizerFiles> open_tokenizer(const std::string& path) {
-  TRY(const std::string file, find_gguf(path));
+  TRY(const std::string& file, find_gguf(path));
   if (!file.empty()) {
     TRY(const Gguf gguf, Gguf::open(file));
     return gguf_tokenizer(gguf);

@@ -46,7 +46,7 @@ Result<void> check_group(const TensorInfo& tensor) {
   if (any ? group == 32 || group == 64 || group == 128 : group == mlc_group) return {};
   return fail(ErrorCode::invalid_argument,
               "tensor '{}': has groups of {} values, expected {} for {}", printable(tensor.name),
-              group, any ? "32, 64 or 128" : std::to_string(mlc_group), to_string(tensor.dtype));
+              group, any ? "32, 64 or 128" : fmt::format("{}", mlc_group), to_string(tensor.dtype));
 }
 
 Result<void> check_scale_type(const TensorInfo& tensor) {
@@ -76,7 +76,7 @@ Result<void> check_bytes(const TensorInfo& tensor, std::string_view what, uint64
   if (expected == got) return {};
   return fail(ErrorCode::invalid_argument, "tensor '{}': has {} bytes{}, expected {} for {} {}",
               printable(tensor.name), got, what,
-              expected ? std::to_string(*expected) : "more than any memory",
+              expected ? fmt::format("{}", *expected) : "more than any memory",
               to_string(tensor.dtype), to_string(tensor.shape));
 }
 

@@ -114,7 +114,7 @@ Result<Rope> parse_flat(const JsonObject& config, Rope rope) {
   TRY(const auto theta, find_float_in(config, "rope_theta", kTheta));
   rope.theta = theta.value_or(rope.theta);
   if (config.has("rope_scaling")) {
-    TRY(const JsonObject scaling, config.get_object("rope_scaling"));
+    TRY(const JsonObject& scaling, config.get_object("rope_scaling"));
     CHECK_OK(parse_scaling(config, scaling, rope));
   }
   return rope;
@@ -122,10 +122,10 @@ Result<Rope> parse_flat(const JsonObject& config, Rope rope) {
 
 /// Transformers 5: everything in rope_parameters.
 Result<Rope> parse_nested(const JsonObject& config, uint32_t dim) {
-  TRY(const JsonObject parameters, config.get_object("rope_parameters"));
+  TRY(const JsonObject& parameters, config.get_object("rope_parameters"));
   // Gemma 3 gives parameters per layer type; those of the layers that slide are read there.
   const bool per_layer_type = parameters.has("full_attention");
-  TRY(const JsonObject object,
+  TRY(const JsonObject& object,
       per_layer_type ? parameters.get_object("full_attention") : Result<JsonObject>(parameters));
   return parse_rope_parameters(config, object, dim);
 }

@@ -92,7 +92,7 @@ Result<std::string_view> find_header(const FileBytes& bytes, const std::string& 
 }
 
 Result<DType> get_dtype(const JsonObject& object) {
-  TRY(const std::string name, object.get_string("dtype"));
+  TRY(const std::string& name, object.get_string("dtype"));
   std::string supported;
   for (const FileDType& known : kFileDTypes) {
     if (known.name == name) return known.dtype;
@@ -105,11 +105,11 @@ Result<DType> get_dtype(const JsonObject& object) {
 
 Result<Entry> parse_entry(const std::string& name, const Json& value, const std::string& file) {
   const std::string where = fmt::format("{}: tensor '{}'", file, printable(name));
-  TRY(const JsonObject object, JsonObject::from(value, where));
+  TRY(const JsonObject& object, JsonObject::from(value, where));
   TRY(const DType dtype, get_dtype(object));
-  TRY(const std::vector<uint64_t> dims, get_u64_list(object, "shape"));
-  TRY(const Shape shape, to_shape(dims, where));
-  TRY(const std::vector<uint64_t> offsets, get_u64_list(object, "data_offsets"));
+  TRY(const std::vector<uint64_t>& dims, get_u64_list(object, "shape"));
+  TRY(const Shape& shape, to_shape(dims, where));
+  TRY(const std::vector<uint64_t>& offsets, get_u64_list(object, "data_offsets"));
   if (offsets.size() != 2) {
     return fail(ErrorCode::bad_format, "{}: 'data_offsets' has {} numbers, expected 2", where,
                 offsets.size());
@@ -136,7 +136,7 @@ Result<Entry> parse_entry(const std::string& name, const Json& value, const std:
 
 /// The format's metadata is a map from text to text; handloom reads none of it.
 Result<void> check_metadata(const Json& value, const std::string& file) {
-  TRY(const JsonObject object, JsonObject::from(value, file + ": '__metadata__'"));
+  TRY(const JsonObject& object, JsonObject::from(value, file + ": '__metadata__'"));
   for (const auto& [key, text] : value.items()) {
     if (text.is_string()) continue;
     return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected a string", object.where(),
@@ -146,7 +146,7 @@ Result<void> check_metadata(const Json& value, const std::string& file) {
 }
 
 Result<std::vector<Entry>> parse_entries(std::string_view header, const std::string& where) {
-  TRY(const Json root, parse_json(header, where + ": header"));
+  TRY(const Json& root, parse_json(header, where + ": header"));
   CHECK_OK(JsonObject::from(root, where + ": header"));
   std::vector<Entry> entries;
   for (const auto& [name, value] : root.items()) {
@@ -214,8 +214,8 @@ Result<std::vector<TensorInfo>> parse_tensors(const FileBytes& bytes, const std:
 using NamesByShard = std::map<std::string, std::vector<std::string>>;
 
 Result<NamesByShard> parse_index(std::string_view text, const std::string& where) {
-  TRY(const Json root, parse_json(text, where));
-  TRY(const JsonObject object, JsonObject::from(root, where));
+  TRY(const Json& root, parse_json(text, where));
+  TRY(const JsonObject& object, JsonObject::from(root, where));
   CHECK_OK(object.get_object("weight_map"));
   NamesByShard shards;
   for (const auto& [name, shard] : object.find("weight_map")->items()) {
@@ -247,8 +247,8 @@ Result<Checkpoint> open_file(const std::string& path) {
 }
 
 Result<Checkpoint> open_index(const std::string& folder, const std::string& index_path) {
-  TRY(const std::string text, read_text_file(index_path, kMaxHeaderBytes));
-  TRY(const NamesByShard shards, parse_index(text, index_path));
+  TRY(const std::string& text, read_text_file(index_path, kMaxHeaderBytes));
+  TRY(const NamesByShard& shards, parse_index(text, index_path));
   std::vector<MappedFile> files;
   std::vector<TensorInfo> tensors;
   for (const auto& [shard, names] : shards) {

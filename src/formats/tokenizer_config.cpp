@@ -17,7 +17,7 @@ Result<void> parse_template_list(const Json& list, const std::string& where,
   std::map<std::string, std::string> templates;
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string item = fmt::format("{}: chat_template[{}]", where, i);
-    TRY(const JsonObject object, JsonObject::from(list[i], item));
+    TRY(const JsonObject& object, JsonObject::from(list[i], item));
     TRY(std::string name, object.get_string("name"));
     TRY(std::string text, object.get_string("template"));
     if (templates.contains(name)) {
@@ -50,7 +50,7 @@ Result<void> parse_templates(const JsonObject& object, TokenizerConfig& config) 
 Result<std::optional<std::string>> parse_token(const JsonObject& object, std::string_view key) {
   const Json* value = object.find(key);
   if (value == nullptr || !value->is_object()) return object.find_string(key);
-  TRY(const JsonObject token, object.get_object(key));
+  TRY(const JsonObject& token, object.get_object(key));
   TRY(std::string content, token.get_string("content"));
   return std::optional(std::move(content));
 }
@@ -58,8 +58,8 @@ Result<std::optional<std::string>> parse_token(const JsonObject& object, std::st
 }  // namespace
 
 Result<TokenizerConfig> parse_tokenizer_config(std::string_view json, std::string where) {
-  TRY(const Json root, parse_json(json, where));
-  TRY(const JsonObject object, JsonObject::from(root, std::move(where)));
+  TRY(const Json& root, parse_json(json, where));
+  TRY(const JsonObject& object, JsonObject::from(root, std::move(where)));
   TokenizerConfig config;
   CHECK_OK(parse_templates(object, config));
   TRY(config.bos_token, parse_token(object, "bos_token"));
@@ -73,7 +73,7 @@ Result<TokenizerConfig> load_tokenizer_config(const std::string& folder) {
   TokenizerConfig config;
   const std::string path = folder + "/tokenizer_config.json";
   if (file_exists(path)) {
-    TRY(const std::string text, read_text_file(path, kMaxConfigBytes));
+    TRY(const std::string& text, read_text_file(path, kMaxConfigBytes));
     TRY(config, parse_tokenizer_config(text, path));
   }
   const std::string template_path = folder + "/chat_template.jinja";

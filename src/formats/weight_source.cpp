@@ -59,7 +59,7 @@ std::pair<const TensorInfo*, uint64_t> find_row(std::span<const RowRange> ranges
 }
 
 Result<std::vector<float>> read_elements(const ElementRange& range) {
-  TRY(const std::vector<float> all, to_f32(*range.tensor));
+  TRY(const std::vector<float>& all, to_f32(*range.tensor));
   const auto first = all.begin() + static_cast<ptrdiff_t>(range.first);
   return std::vector<float>(first, first + static_cast<ptrdiff_t>(range.n));
 }

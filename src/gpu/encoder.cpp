@@ -3,29 +3,15 @@
 #include "gpu/device_state.h"
 
 #include <algorithm>
-#include <fmt/ranges.h>
 
 namespace handloom::gpu {
 namespace {
 
 constexpr uint64_t kUniformAlignment = 256;  // WebGPU's default minUniformBufferOffsetAlignment
 
-std::string describe_params(const Kernel& kernel, std::span<const std::byte> bytes) {
-  std::vector<std::string> parts;
-  for (const KernelParam& p : kernel.params) {
-    uint32_t word = 0;
-    std::memcpy(&word, bytes.data() + p.offset, sizeof word);
-    parts.push_back(p.is_float ? fmt::format("{}={:.6g}", p.name, std::bit_cast<float>(word))
-                               : fmt::format("{}={}", p.name, word));
-  }
-  return fmt::format("{}", fmt::join(parts, " "));
-}
-
-std::string describe_constants(std::span<const Constant> constants) {
-  std::vector<std::string> parts;
-  for (const Constant& c : constants) parts.push_back(fmt::format("{}={}", c.name, c.value));
-  return fmt::format("{}", fmt::join(parts, " "));
-}
+/// What a copy is in the list of dispatches.
+constexpr KernelBinding kCopyBindings[] = {{"from", Access::read}, {"to", Access::write}};
+constexpr Kernel kCopy = {.name = "copy", .bindings = kCopyBindings};
 
 BufferRange range_of(const Tensor& tensor) {
   return {tensor.buffer->id(), tensor.offset, tensor.bytes()};
@@ -33,12 +19,15 @@ BufferRange range_of(const Tensor& tensor) {
 
 }  // namespace
 
+Bindings::Bindings(std::initializer_list<Ref> tensors)
+    : std::vector<Tensor>(tensors.begin(), tensors.end()) {}
+
 Recording::Recording(Recording&&) noexcept = default;
 
 Recording& Recording::operator=(Recording&& other) noexcept {
   std::swap(label_, other.label_);
   std::swap(commands_, other.commands_);
-  std::swap(plan_, other.plan_);
+  dispatches_.swap(other.dispatches_);
   std::swap(state_, other.state_);
   std::swap(bind_groups_, other.bind_groups_);
   std::swap(params_buffer_, other.params_buffer_);
@@ -91,12 +80,10 @@ void Encoder::dispatch(Dispatch dispatch) {
     for (const Tensor& t : dispatch.bindings) dispatch.bytes += t.bytes();
   }
   add_known_subgroup_size(dispatch);
-  add_plan_entry(dispatch);
   const auto [x, y, z] = dispatch.workgroups;
-  dispatch_commands_.push_back(recording_.commands_.size());
   recording_.commands_.push_back(
       {.pipeline = device_.pipeline(kernel, dispatch.constants), .workgroups = {x, y, z}});
-  dispatches_.push_back(std::move(dispatch));
+  recording_.dispatches_.push_back(std::move(dispatch));
 }
 
 void Encoder::copy(const Tensor& from, const Tensor& to) {
@@ -106,16 +93,8 @@ void Encoder::copy(const Tensor& from, const Tensor& to) {
   }
   recording_.commands_.push_back(
       {.kind = Command::Kind::copy, .from = range_of(from), .to = range_of(to)});
-  PlanEntry entry{.index = static_cast<uint32_t>(recording_.plan_.size()), .kernel = "copy"};
-  for (const Tensor* t : {&from, &to}) {
-    entry.bindings.push_back({.name = t == &from ? "from" : "to",
-                              .tensor = t->name,
-                              .dtype = std::string(to_string(t->dtype)),
-                              .shape = to_string(t->shape),
-                              .written = t == &to});
-  }
-  entry.bytes = 2 * from.bytes();
-  recording_.plan_.push_back(std::move(entry));
+  recording_.dispatches_.push_back(
+      {.kernel = kCopy, .bindings = {from, to}, .bytes = 2 * from.bytes()});
 }
 
 void Encoder::stage(std::string_view name, const Tensor& tensor) {
@@ -126,32 +105,13 @@ void Encoder::fail(std::string message) {
   if (failure_.empty()) failure_ = std::move(message);
 }
 
-void Encoder::add_plan_entry(const Dispatch& dispatch) {
-  PlanEntry entry{.index = static_cast<uint32_t>(recording_.plan_.size()),
-                  .kernel = std::string(dispatch.kernel.name),
-                  .constants = describe_constants(dispatch.constants),
-                  .params = describe_params(dispatch.kernel, dispatch.params.bytes()),
-                  .bytes = dispatch.bytes};
-  for (size_t i = 0; i < dispatch.bindings.size(); ++i) {
-    const Tensor& t = dispatch.bindings[i];
-    const KernelBinding& b = dispatch.kernel.bindings[i];
-    entry.bindings.push_back({.name = std::string(b.name),
-                              .tensor = t.name,
-                              .dtype = std::string(to_string(t.dtype)),
-                              .shape = to_string(t.shape),
-                              .written = b.access != Access::read});
-  }
-  std::copy(dispatch.workgroups.begin(), dispatch.workgroups.end(), entry.workgroups);
-  recording_.plan_.push_back(std::move(entry));
-}
-
 Result<Recording> Encoder::finish() {
   if (!failure_.empty()) return handloom::fail(ErrorCode::internal, "{}", failure_);
   Backend& backend = device_.backend();
 
   std::vector<std::byte> params;
   std::vector<uint64_t> params_offsets;
-  for (const Dispatch& d : dispatches_) {
+  for (const Dispatch& d : recording_.dispatches_) {
     params_offsets.push_back(params.size());
     params.insert(params.end(), d.params.bytes().begin(), d.params.bytes().end());
     params.resize((params.size() + kUniformAlignment - 1) / kUniformAlignment * kUniformAlignment);
@@ -165,16 +125,19 @@ Result<Recording> Encoder::finish() {
   }
 
   std::vector<BufferRange> ranges;
-  for (size_t i = 0; i < dispatches_.size(); ++i) {
-    const Dispatch& d = dispatches_[i];
-    ranges.clear();
-    for (const Tensor& t : d.bindings) ranges.push_back(range_of(t));
-    if (d.kernel.params_bytes > 0) {
-      ranges.push_back({recording_.params_buffer_, params_offsets[i], d.kernel.params_bytes});
+  for (size_t i = 0; i < recording_.dispatches_.size(); ++i) {
+    Dispatch& d = recording_.dispatches_[i];
+    Command& command = recording_.commands_[i];
+    if (command.kind == Command::Kind::dispatch) {
+      ranges.clear();
+      for (const Tensor& t : d.bindings) ranges.push_back(range_of(t));
+      if (d.kernel.params_bytes > 0) {
+        ranges.push_back({recording_.params_buffer_, params_offsets[i], d.kernel.params_bytes});
+      }
+      command.bind_group = backend.create_bind_group(d.kernel.name, command.pipeline, ranges);
+      recording_.bind_groups_.push_back(command.bind_group);
     }
-    Command& command = recording_.commands_[dispatch_commands_[i]];
-    command.bind_group = backend.create_bind_group(d.kernel.name, command.pipeline, ranges);
-    recording_.bind_groups_.push_back(command.bind_group);
+    for (Tensor& t : d.bindings) t.buffer.reset();  // the owner of the memory may let it go
   }
   return std::move(recording_);
 }

@@ -29,9 +29,25 @@ class Params {
   std::vector<std::byte> bytes_;
 };
 
+/// The tensors that a dispatch binds. Made from a list of references, so that an op which names its
+/// tensors copies each of them once, and here.
+class Bindings : public std::vector<Tensor> {
+ public:
+  class Ref {
+   public:
+    Ref(const Tensor& tensor) : tensor_(&tensor) {}      // NOLINT: meant to convert
+    operator const Tensor&() const { return *tensor_; }  // NOLINT
+
+   private:
+    const Tensor* tensor_;
+  };
+
+  Bindings(std::initializer_list<Ref> tensors);
+};
+
 struct Dispatch {
   const Kernel& kernel;
-  std::vector<Tensor> bindings;  // in the kernel's order; its params are not among them
+  Bindings bindings;  // in the kernel's order; its params are not among them
   Params params = {};
   std::vector<Constant> constants = {};
   std::array<uint32_t, 3> workgroups = {1, 1, 1};
@@ -44,7 +60,7 @@ class Recording {
   const std::string& label() const { return label_; }
   std::span<const Command> commands() const { return commands_; }
   /// The same list for people: one entry per command.
-  std::span<const PlanEntry> plan() const { return plan_; }
+  std::vector<PlanEntry> plan() const;
 
   Recording(Recording&&) noexcept;
   Recording& operator=(Recording&&) noexcept;
@@ -56,7 +72,7 @@ class Recording {
 
   std::string label_;
   std::vector<Command> commands_;
-  std::vector<PlanEntry> plan_;
+  std::vector<Dispatch> dispatches_;  // one a command; their tensors hold no memory
   std::shared_ptr<DeviceState> state_;
   std::vector<Id> bind_groups_;
   Id params_buffer_ = 0;
@@ -90,14 +106,11 @@ class Encoder {
 
  private:
   void add_known_subgroup_size(Dispatch& dispatch) const;
-  void add_plan_entry(const Dispatch& dispatch);
 
   Device& device_;
   Features features_;
   StageTap tap_;
   Recording recording_;
-  std::vector<Dispatch> dispatches_;       // until finish(), when the params buffer exists
-  std::vector<size_t> dispatch_commands_;  // index into commands_, per dispatch
   std::string failure_;
 };
 

@@ -11,8 +11,7 @@ namespace handloom::gpu {
 enum class Access : uint8_t { read, write, read_write, uniform };
 
 struct KernelBinding {
-  std::string_view name;   // as in the kernel: "x"
-  std::string_view shape;  // as in its contract: "[rows, dim]"
+  std::string_view name;  // as in the kernel: "x"
   Access access;
 };
 

@@ -14,11 +14,47 @@ std::string name_of(const KernelForm& form, size_t combination) {
   return std::string(form.stem) + name;
 }
 
+/// Takes a line's two words off the front.
+std::pair<std::string_view, std::string_view> take_words(std::string_view& lines) {
+  const size_t space = lines.find(' '), end = lines.find('\n');
+  const auto words = std::pair(lines.substr(0, space), lines.substr(space + 1, end - space - 1));
+  lines.remove_prefix(end + 1);
+  return words;
+}
+
+Access access_of(std::string_view word) {
+  return word == "read"      ? Access::read
+         : word == "write"   ? Access::write
+         : word == "uniform" ? Access::uniform
+                             : Access::read_write;
+}
+
+std::vector<KernelBinding> bindings_of(std::string_view lines) {
+  std::vector<KernelBinding> bindings;
+  while (!lines.empty()) {
+    const auto [access, name] = take_words(lines);
+    bindings.push_back({name, access_of(access)});
+  }
+  return bindings;
+}
+
+std::vector<KernelParam> params_of(std::string_view lines) {
+  std::vector<KernelParam> params;
+  for (uint32_t offset = 0; !lines.empty(); offset += 4) {
+    const auto [type, name] = take_words(lines);
+    params.push_back({name, offset, type == "f32"});
+  }
+  return params;
+}
+
 }  // namespace
 
 KernelTable::KernelTable(std::span<const KernelForm> forms, std::span<const KernelFile> files,
                          std::span<const std::string_view> directives) {
+  contracts_.reserve(forms.size());  // what refers to one does so for good
   for (const KernelForm& form : forms) {
+    const Contract& contract =
+        contracts_.emplace_back(bindings_of(form.bindings), params_of(form.params));
     size_t combination = 0;
     for (auto at = form.variants.begin(); at != form.variants.end(); ++combination) {
       Entry& entry = entries_.emplace_back();
@@ -30,9 +66,9 @@ KernelTable::KernelTable(std::span<const KernelForm> forms, std::span<const Kern
       entry.kernel = {.name = {},
                       .entry_point = form.stem,
                       .source = form.file.text,
-                      .bindings = form.bindings,
-                      .params = form.params,
-                      .params_bytes = form.params_bytes,
+                      .bindings = contract.bindings,
+                      .params = contract.params,
+                      .params_bytes = static_cast<uint32_t>(contract.params.size() + 3) / 4 * 16,
                       .needs_f16 = heads.find("f16") != heads.npos,
                       .needs_subgroups = heads.find("subgroups") != heads.npos,
                       .path = form.file.path,

@@ -16,9 +16,8 @@ inline constexpr uint8_t kNoVariant = 255;
 struct KernelForm {
   std::string_view stem;  // "matmul_vec", also the entry point
   const KernelFile& file;
-  std::span<const KernelBinding> bindings;
-  std::span<const KernelParam> params;
-  uint32_t params_bytes;
+  std::string_view bindings;                                // "read x\nwrite y\nuniform params\n"
+  std::string_view params;                                  // "u32 dim4\nf32 eps\n"
   std::span<const std::span<const std::string_view>> axes;  // the values of each
   /// One a combination of values, those of the last axis next to each other: how many helpers,
   /// which of the directives, then each helper's place among the files; or kNoVariant.
@@ -40,11 +39,17 @@ class KernelTable {
 
  private:
   struct Entry {
-    Kernel kernel;  // refers to the other two
+    Kernel kernel;  // refers to the other two, and to a Contract
     std::string name;
     std::vector<const KernelFile*> helpers;
   };
 
+  struct Contract {
+    std::vector<KernelBinding> bindings;
+    std::vector<KernelParam> params;
+  };
+
+  std::vector<Contract> contracts_;  // one a form
   std::vector<Entry> entries_;
   std::vector<const Kernel*> all_;
 };

@@ -93,16 +93,15 @@ void Uploads::add(Chunk chunk) {
 
 std::vector<FileBytes> Uploads::next(size_t ahead) const {
   std::vector<FileBytes> wanted;
-  if (ahead >= chunks_.size()) return wanted;
-  for (const TensorInfo& source : chunks_[ahead].sources()) {
+  if (ahead >= chunks_.size() - n_done_) return wanted;
+  for (const TensorInfo& source : chunks_[n_done_ + ahead].sources()) {
     for_each_array(source, [&](const FileBytes& bytes) { wanted.push_back(bytes); });
   }
   return wanted;
 }
 
 Result<void> Uploads::upload(gpu::Device& device, std::span<const FileBytes> bytes) {
-  const Chunk chunk = std::move(chunks_.front());
-  chunks_.pop_front();
+  const Chunk chunk = std::move(chunks_[n_done_++]);
   std::vector<TensorInfo> sources = chunk.sources();
   for (TensorInfo& source : sources) {
     for_each_array(source, [&](FileBytes& array) {
@@ -122,7 +121,7 @@ Result<void> Uploads::upload_elements(gpu::Device& device, const Chunk& chunk,
   std::vector<float> values;
   for (size_t i = 0; i < sources.size(); ++i) {
     const ElementRange& range = chunk.elements[i];
-    TRY(const std::vector<float> read,
+    TRY(const std::vector<float>& read,
         formats::read_elements({.tensor = &sources[i], .first = range.first, .n = range.n}));
     values.insert(values.end(), read.begin(), read.end());
   }

@@ -11,7 +11,6 @@
 #include "ops/matrix.h"
 
 #include <array>
-#include <deque>
 #include <span>
 #include <vector>
 
@@ -26,7 +25,7 @@ class Uploads {
   void add_vector(const gpu::Tensor& tensor, std::span<const formats::ElementRange> ranges,
                   float added);
 
-  bool finished() const { return chunks_.empty(); }
+  bool finished() const { return n_done_ == chunks_.size(); }
   /// The bytes of the next chunk, or of the one after `ahead` others, in the order in which
   /// upload() wants them; none beyond the last.
   std::vector<FileBytes> next(size_t ahead = 0) const;
@@ -68,7 +67,8 @@ class Uploads {
   static Result<void> upload_elements(gpu::Device& device, const Chunk& chunk,
                                       std::span<const formats::TensorInfo> sources);
 
-  std::deque<Chunk> chunks_;
+  std::vector<Chunk> chunks_;
+  size_t n_done_ = 0;                                  // of chunks_
   std::array<std::vector<uint32_t>, kPlanes> planes_;  // of a chunk, kept for the next
   uint64_t done_bytes_ = 0, total_bytes_ = 0;
 };

@@ -100,14 +100,14 @@ Result<AddedTokens> AddedTokens::read(const JsonObject& root, const Normalizer& 
   }
   for (size_t i = 0; i < list->size(); ++i) {
     const std::string where = fmt::format("{}: added_tokens[{}]", root.where(), i);
-    TRY(const JsonObject fields, JsonObject::from((*list)[i], where));
+    TRY(const JsonObject& fields, JsonObject::from((*list)[i], where));
     CHECK_OK(added.add(fields, pieces));
   }
   sort_by(added.tokens_, [](const AddedToken& token) { return !token.special; });
   for (uint32_t i = 0; i < added.tokens_.size(); ++i) {
     const AddedToken& token = added.tokens_[i];
     if (token.normalized) {
-      TRY(const std::string content, normalizer.apply(token.content));
+      TRY(const std::string& content, normalizer.apply(token.content));
       added.normalized_.insert(content, i);
     } else {
       added.raw_.insert(token.content, i);

@@ -56,9 +56,9 @@ Bpe Bpe::of(const Vocabulary& vocabulary, const std::vector<TokenPair>& pairs, O
 }
 
 Result<Bpe> Bpe::read(const JsonObject& root, Vocabulary& vocabulary) {
-  TRY(const JsonObject model, root.get_object("model"));
+  TRY(const JsonObject& model, root.get_object("model"));
   // Files from before models had a type are BPE if they have merges.
-  TRY(const auto type, model.find_string("type"));
+  TRY(const auto& type, model.find_string("type"));
   if (type.value_or(model.has("merges") ? "BPE" : "missing") != "BPE") {
     return fail(ErrorCode::unsupported, "{}: type '{}' is not supported (supported: BPE)",
                 model.where(), type.value_or("missing"));
@@ -80,8 +80,8 @@ Result<void> Bpe::read_options(const JsonObject& model) {
                 "{}: 'dropout' is {}, expected null or 0; it makes encoding random", model.where(),
                 *dropout);
   }
-  TRY(const auto prefix, model.find_string("continuing_subword_prefix"));
-  TRY(const auto suffix, model.find_string("end_of_word_suffix"));
+  TRY(const auto& prefix, model.find_string("continuing_subword_prefix"));
+  TRY(const auto& suffix, model.find_string("end_of_word_suffix"));
   TRY(unk_token_, model.find_string("unk_token"));
   TRY(const auto fuse_unk, model.find_bool("fuse_unk"));
   TRY(const auto byte_fallback, model.find_bool("byte_fallback"));

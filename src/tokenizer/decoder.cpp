@@ -36,7 +36,7 @@ Result<decode::Operation> read_metaspace_decoder(const JsonObject& fields) {
 }
 
 Result<decode::Operation> read_bpe_suffix(const JsonObject& fields) {
-  TRY(const auto suffix, fields.find_string("suffix"));
+  TRY(const auto& suffix, fields.find_string("suffix"));
   if (suffix == "") {
     return fail(ErrorCode::bad_format, "{}: 'suffix' is empty, expected some text", fields.where());
   }
@@ -44,7 +44,7 @@ Result<decode::Operation> read_bpe_suffix(const JsonObject& fields) {
 }
 
 Result<decode::Operation> read_word_piece(const JsonObject& fields) {
-  TRY(const auto prefix, fields.find_string("prefix"));
+  TRY(const auto& prefix, fields.find_string("prefix"));
   TRY(const auto cleanup, fields.find_bool("cleanup"));
   return decode::WordPiece{prefix.value_or("##"), cleanup.value_or(true)};
 }
@@ -62,7 +62,7 @@ bool replaces_in_chunks(const JsonObject& fields) {
 }  // namespace
 
 Result<Decoder> Decoder::read(const JsonObject& root) {
-  TRY(const std::vector<Step> steps, read_steps(root, "decoder", "decoders"));
+  TRY(const std::vector<Step>& steps, read_steps(root, "decoder", "decoders"));
   Decoder decoder;
   if (steps.empty() && !root.has("decoder")) decoder.steps_.push_back(decode::Join{});
   bool in_chunks = false;

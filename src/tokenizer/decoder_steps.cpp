@@ -61,7 +61,7 @@ Result<void> Join::finish(const Emit&) {
 }
 
 Result<void> Replace::push(std::string_view piece, const Emit& emit) {
-  TRY(const std::string text, replace_all(piece, pattern, content, emit.limit()));
+  TRY(const std::string& text, replace_all(piece, pattern, content, emit.limit()));
   return emit(text);
 }
 
@@ -181,7 +181,7 @@ Result<void> ByteLevel::finish(const Emit& emit) {
 
 Result<void> BpeSuffix::push(std::string_view piece, const Emit& emit) {
   if (has_held) {
-    TRY(const std::string text, replace_all(held, suffix, " ", emit.limit()));
+    TRY(const std::string& text, replace_all(held, suffix, " ", emit.limit()));
     CHECK_OK(emit(text));
   }
   held = piece;
@@ -191,7 +191,7 @@ Result<void> BpeSuffix::push(std::string_view piece, const Emit& emit) {
 
 Result<void> BpeSuffix::finish(const Emit& emit) {
   if (!std::exchange(has_held, false)) return {};
-  TRY(const std::string text, replace_all(held, suffix, "", emit.limit()));
+  TRY(const std::string& text, replace_all(held, suffix, "", emit.limit()));
   return emit(text);
 }
 

@@ -3,7 +3,7 @@
 namespace handloom::tokenizer {
 
 Result<PrependScheme> read_prepend_scheme(const JsonObject& fields) {
-  TRY(const auto scheme, fields.find_string("prepend_scheme"));
+  TRY(const auto& scheme, fields.find_string("prepend_scheme"));
   TRY(const auto add_prefix_space, fields.find_bool("add_prefix_space"));
   if (add_prefix_space == false) return PrependScheme::never;
   if (!scheme || scheme == "always") return PrependScheme::always;

@@ -94,9 +94,9 @@ constexpr std::array kNamed = {
 
 /// The pattern that a Split isolates, if that is all it does.
 Result<std::optional<std::string>> isolated_pattern(const JsonObject& fields) {
-  TRY(const JsonObject pattern, fields.get_object("pattern"));
-  TRY(const auto regex, pattern.find_string("Regex"));
-  TRY(const auto behavior, fields.find_string("behavior"));
+  TRY(const JsonObject& pattern, fields.get_object("pattern"));
+  TRY(const auto& regex, pattern.find_string("Regex"));
+  TRY(const auto& behavior, fields.find_string("behavior"));
   TRY(const auto invert, fields.find_bool("invert"));
   // The known patterns match all of a text, so that nothing lies between matches to be removed.
   const bool isolates = behavior == "Isolated" || (behavior == "Removed" && invert == true);
@@ -134,7 +134,7 @@ std::string named_pre_list() {
 }
 
 Result<std::optional<std::vector<std::string>>> isolated_patterns(const JsonObject& root) {
-  TRY(const std::vector<Step> steps, read_steps(root, "pre_tokenizer", "pretokenizers"));
+  TRY(const std::vector<Step>& steps, read_steps(root, "pre_tokenizer", "pretokenizers"));
   std::vector<std::string> patterns;
   bool is_spelled = false;  // past the ByteLevel
   for (const Step& step : steps) {

@@ -23,7 +23,7 @@ bool nmt_spaces(char32_t c) {
 }  // namespace
 
 Result<Normalizer> Normalizer::read(const JsonObject& root) {
-  TRY(const std::vector<Step> steps, read_steps(root, "normalizer", "normalizers"));
+  TRY(const std::vector<Step>& steps, read_steps(root, "normalizer", "normalizers"));
   Normalizer normalizer;
   for (const Step& step : steps) {
     TRY(Operation operation, read_step(step));

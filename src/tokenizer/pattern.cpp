@@ -43,9 +43,9 @@ bool joins(SplitBehavior behavior, const Part& part, bool previous_is_match) {
 }  // namespace
 
 Result<Pattern> Pattern::read(const JsonObject& object) {
-  TRY(const JsonObject pattern, object.get_object("pattern"));
-  TRY(const auto text, pattern.find_string("String"));
-  TRY(const auto regex, pattern.find_string("Regex"));
+  TRY(const JsonObject& pattern, object.get_object("pattern"));
+  TRY(const auto& text, pattern.find_string("String"));
+  TRY(const auto& regex, pattern.find_string("Regex"));
   if (text.has_value() == regex.has_value()) {
     return fail(ErrorCode::bad_format, "{}: has {}, expected either 'String' or 'Regex'",
                 pattern.where(), text ? "both 'String' and 'Regex'" : "neither");
@@ -56,7 +56,7 @@ Result<Pattern> Pattern::read(const JsonObject& object) {
 }
 
 Result<Pattern> Pattern::from_regex(std::string_view regex, std::string_view where) {
-  TRY(const std::string common, common_dialect(regex, where));
+  TRY(const std::string& common, common_dialect(regex, where));
   TRY(Regex compiled, Regex::compile(common, regex, where));
   return Pattern("", std::move(compiled));
 }
@@ -79,7 +79,7 @@ Result<void> check_growth(size_t n_bytes, size_t limit) {
 
 Result<std::string> replace_all(std::string_view text, const Pattern& pattern,
                                 std::string_view content, size_t limit) {
-  TRY(const std::vector<Match> matches, pattern.find_all(text));
+  TRY(const std::vector<Match>& matches, pattern.find_all(text));
   size_t n_bytes = text.size() + matches.size() * content.size();
   for (const Match& match : matches) n_bytes -= match.end - match.begin;
   CHECK_OK(check_growth(n_bytes, limit));
@@ -96,7 +96,7 @@ Result<std::string> replace_all(std::string_view text, const Pattern& pattern,
 }
 
 Result<SplitBehavior> read_behavior(const JsonObject& object, std::optional<SplitBehavior> absent) {
-  TRY(const auto name, object.find_string("behavior"));
+  TRY(const auto& name, object.find_string("behavior"));
   if (!name && absent) return *absent;
   if (name == "Removed") return SplitBehavior::removed;
   if (name == "Isolated") return SplitBehavior::isolated;

@@ -9,8 +9,8 @@ constexpr size_t kMaxSpecials = 1024;
 
 /// The "ids" of entry `name` of a template's "special_tokens".
 Result<std::vector<uint32_t>> special_ids(const JsonObject& fields, const std::string& name) {
-  TRY(const JsonObject specials, fields.get_object("special_tokens"));
-  TRY(const JsonObject special, specials.get_object(name));
+  TRY(const JsonObject& specials, fields.get_object("special_tokens"));
+  TRY(const JsonObject& special, specials.get_object(name));
   const Json* ids = special.find("ids");
   std::vector<uint32_t> out;
   if (ids != nullptr && ids->is_array() && ids->size() <= kMaxSpecials) {
@@ -39,7 +39,7 @@ Result<uint32_t> named_id(const JsonObject& fields, std::string_view key) {
 
 Result<PostProcessor> PostProcessor::read(const JsonObject& root,
                                           const std::function<bool(uint32_t)>& is_known) {
-  TRY(const std::vector<Step> steps, read_steps(root, "post_processor", "processors"));
+  TRY(const std::vector<Step>& steps, read_steps(root, "post_processor", "processors"));
   PostProcessor processor;
   for (const Step& step : steps) CHECK_OK(processor.read_step(step));
   for (const auto* ids : {&processor.before_, &processor.after_}) {
@@ -77,14 +77,14 @@ Result<void> PostProcessor::read_template(const JsonObject& fields) {
   int n_texts = 0;
   for (size_t i = 0; i < single->size(); ++i) {
     const std::string where = fmt::format("{}: single[{}]", fields.where(), i);
-    TRY(const JsonObject item, JsonObject::from((*single)[i], where));
+    TRY(const JsonObject& item, JsonObject::from((*single)[i], where));
     if (item.has("Sequence")) {
       ++n_texts;
       continue;
     }
-    TRY(const JsonObject special, item.get_object("SpecialToken"));
-    TRY(const std::string name, special.get_string("id"));
-    TRY(const std::vector<uint32_t> ids, special_ids(fields, name));
+    TRY(const JsonObject& special, item.get_object("SpecialToken"));
+    TRY(const std::string& name, special.get_string("id"));
+    TRY(const std::vector<uint32_t>& ids, special_ids(fields, name));
     std::vector<uint32_t>& side = n_texts == 0 ? before : after_;
     side.insert(side.end(), ids.begin(), ids.end());
     if (before.size() + after_.size() > kMaxSpecials) {

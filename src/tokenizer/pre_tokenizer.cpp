@@ -16,7 +16,7 @@ Result<Words> divide_each(Words words, Divide divide) {
   parts.reserve(words.parts.size());
   for (size_t i = 0; i < words.parts.size(); ++i) {
     const size_t begin = words.parts[i].begin;
-    TRY(const std::vector<Match> inside, divide(words.part(i)));
+    TRY(const std::vector<Match>& inside, divide(words.part(i)));
     for (const Match& part : inside) parts.push_back({begin + part.begin, begin + part.end});
   }
   words.parts = std::move(parts);
@@ -41,7 +41,7 @@ Result<Words> rewrite_each(const Words& words, Rewrite rewrite) {
 }  // namespace
 
 Result<PreTokenizer> PreTokenizer::read(const JsonObject& root) {
-  TRY(const std::vector<Step> steps, read_steps(root, "pre_tokenizer", "pretokenizers"));
+  TRY(const std::vector<Step>& steps, read_steps(root, "pre_tokenizer", "pretokenizers"));
   PreTokenizer pre_tokenizer;
   for (const Step& step : steps) {
     TRY(Operation operation, read_step(step));
@@ -129,7 +129,7 @@ Result<Words> PreTokenizer::run(const ByteLevel& step, Words words) {
 
 Result<Words> PreTokenizer::run(const Split& step, Words words) {
   return divide_each(std::move(words), [&](std::string_view word) -> Result<std::vector<Match>> {
-    TRY(const std::vector<Match> matches, step.pattern.find_all(word));
+    TRY(const std::vector<Match>& matches, step.pattern.find_all(word));
     return split_at(matches, word.size(), step.behavior, step.invert);
   });
 }

@@ -79,7 +79,7 @@ class Rewriter {
       if (starts("\\")) {
         out += escape_outside();
       } else if (starts("[")) {
-        TRY(const std::string one, char_class(0));
+        TRY(const std::string& one, char_class(0));
         out += one;
       } else if (starts("(?#")) {
         at_ = std::min(in_.find(')', at_), in_.size() - 1) + 1;

@@ -69,8 +69,8 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Result<Tokenizer> Tokenizer::parse(std::string_view tokenizer_json, std::string where) {
-  TRY(const Json json, parse_json(tokenizer_json, where));
-  TRY(const JsonObject root, JsonObject::from(json, where));
+  TRY(const Json& json, parse_json(tokenizer_json, where));
+  TRY(const JsonObject& root, JsonObject::from(json, where));
   auto parts = std::make_shared<Parts>();
   parts->where = std::move(where);
   CHECK_OK(parts->read(root));
@@ -78,7 +78,7 @@ Result<Tokenizer> Tokenizer::parse(std::string_view tokenizer_json, std::string 
 }
 
 Result<Tokenizer> Tokenizer::load(const std::string& path) {
-  TRY(const std::string text, read_text_file(path, kMaxFileBytes));
+  TRY(const std::string& text, read_text_file(path, kMaxFileBytes));
   return parse(text, path);
 }
 
@@ -87,7 +87,7 @@ Result<Tokenizer> Tokenizer::from_vocabulary(const PlainVocabulary& vocabulary, 
     return parse(vocabulary.tokenizer_json, std::move(where));
   }
   TRY(PlainModel plain, plain_model(vocabulary, where));
-  TRY(const JsonObject sections, JsonObject::from(plain.sections, where));
+  TRY(const JsonObject& sections, JsonObject::from(plain.sections, where));
   auto parts = std::make_shared<Parts>();
   parts->where = std::move(where);
   parts->pieces = std::move(plain.pieces);
@@ -123,7 +123,7 @@ Result<std::vector<uint32_t>> Tokenizer::encode(std::string_view text,
 Result<void> Tokenizer::Parts::encode_segment(std::string_view text, bool at_start,
                                               Bpe::Scratch& scratch,
                                               std::vector<uint32_t>& ids) const {
-  TRY(const std::string normalized, normalizer.apply(text));
+  TRY(const std::string& normalized, normalizer.apply(text));
   for (const auto& segment : added.split(normalized, AddedTokens::Pass::normalized)) {
     if (segment.id) {
       ids.push_back(*segment.id);

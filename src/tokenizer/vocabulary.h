@@ -4,11 +4,9 @@
 #include "base/result.h"
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace handloom::tokenizer {
@@ -21,21 +19,23 @@ class Vocabulary {
   /// Adds a piece. An error if the id is too large or if piece or id are taken.
   Result<void> add(std::string piece, uint32_t id, std::string_view where);
 
-  std::optional<uint32_t> id_of(std::string_view piece) const {
-    const auto it = ids_.find(piece);
-    return it == ids_.end() ? std::nullopt : std::optional(it->second);
+  std::optional<uint32_t> id_of(std::string_view piece) const;
+
+  /// nullptr where there is no such id. Good until the next add().
+  const std::string* piece(uint32_t id) const {
+    return id < places_.size() && places_[id] > 0 ? &pieces_[places_[id] - 1] : nullptr;
   }
 
-  /// nullptr where there is no such id.
-  const std::string* piece(uint32_t id) const { return id < by_id_.size() ? by_id_[id] : nullptr; }
-
   /// 1 + the largest id.
-  uint32_t size() const { return static_cast<uint32_t>(by_id_.size()); }
+  uint32_t size() const { return static_cast<uint32_t>(places_.size()); }
 
  private:
-  std::deque<std::string> pieces_;  // a deque, for the maps point into it
-  std::vector<const std::string*> by_id_;
-  std::unordered_map<std::string_view, uint32_t> ids_;
+  size_t slot_of(std::string_view piece) const;
+  void grow();
+
+  std::vector<std::string> pieces_;
+  std::vector<uint32_t> places_;  // by id: 1 + its piece's place in pieces_, or 0
+  std::vector<uint32_t> slots_;   // a hash table of ids, at most half full; a power of two
 };
 
 }  // namespace handloom::tokenizer

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <string>
 
@@ -110,7 +111,7 @@ TEST_F(EmbedWgsl, TurnsAGoodFileIntoOneKernelPerVariant) {
   EXPECT_THAT(header, HasSubstr("static_assert(sizeof(TwiceParams) == 16);"));
   EXPECT_THAT(source, HasSubstr("kWeight[] = {\"f32\", \"f16\"};"));
   EXPECT_THAT(source, HasSubstr("twice_axes[] = {kWeight};"));
-  EXPECT_THAT(source, HasSubstr("{\"y\", \"[n]\", gpu::Access::write}"));
+  EXPECT_THAT(source, HasSubstr(R"(.bindings = "read x\nwrite y\nuniform params\n")"));
 }
 
 TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
@@ -137,7 +138,38 @@ TEST_F(EmbedWgsl, LeavesOutCommentsAndIndentationButNoLine) {
   EXPECT_THAT(whole, HasSubstr("// twice: "));
   EXPECT_THAT(bare, Not(HasSubstr("// twice: ")));
   EXPECT_THAT(bare, HasSubstr("fn twice("));
+  EXPECT_THAT(bare, HasSubstr("var<storage,read>x:array<vec4f>;"));
   EXPECT_EQ(std::ranges::count(bare, '\n'), std::ranges::count(whole, '\n'));
+}
+
+/// What the first group of `pattern` holds in `text`.
+std::string find_in(const std::string& text, const std::string& pattern) {
+  std::smatch found;
+  return std::regex_search(text, found, std::regex(pattern)) ? found[1].str() : "";
+}
+
+TEST_F(EmbedWgsl, ShortensANameToTheSameInAllFiles) {
+  std::string text = kGood;
+  text +=
+      "override rounds: u32 = 1;\nfn more(a: u32) -> u32 {\n  let dot = 0x1fu - -1e-3;\n"
+      "  return dot4(a) + select(a, rounds, a > dot) ;\n}\n"
+      "fn dot4(v: vec4f) -> f32 { return dot(v, v.xyzw); }\n";
+  write("twice.wgsl", text);
+  ASSERT_EQ(embed("twice.wgsl", "--bare").status, 0);
+  const std::string bare = read("out/kernels.cpp");
+  const std::string declared = find_in(bare, R"(fn (\w+)\(\w+:vec4f\)->vec4f)");
+  EXPECT_LE(declared.size(), 2u);
+  EXPECT_EQ(find_in(bare, R"(y\[\w+\.x\]=(\w+)\(x\[\w+\.x\]\);)"), declared);
+  EXPECT_THAT(bare, Not(HasSubstr("part(")));
+  // Told by the host.
+  EXPECT_THAT(bare, HasSubstr("fn twice(@builtin(global_invocation_id)"));
+  EXPECT_THAT(bare, HasSubstr("override rounds:u32=1;"));
+  // WGSL's own, one of them a local name, too; parts of a vector; operators that must not join.
+  EXPECT_THAT(bare, HasSubstr("let dot=0x1fu- -1e-3;"));
+  EXPECT_THAT(bare, HasSubstr(",rounds,"));
+  EXPECT_THAT(bare, HasSubstr(".xyzw);"));
+  EXPECT_EQ(find_in(bare, R"(return (\w+)\(\w+\)\+select\()"),
+            find_in(bare, R"(fn (\w+)\(\w+:vec4f\)->f32)"));
 }
 
 TEST_F(EmbedWgsl, RefusesAContractThatDisagreesWithABinding) {

@@ -69,10 +69,11 @@ TEST(Encoder, ThePlanSaysWhatRunsOnWhat) {
                     .workgroups = {1, 2, 3}});
   encoder.copy(x, y);
   const gpu::Recording recording = encoder.finish().value();
-  ASSERT_EQ(recording.plan().size(), 2u);
+  const std::vector<PlanEntry> plan = recording.plan();
+  ASSERT_EQ(plan.size(), 2u);
   ASSERT_EQ(recording.commands().size(), 2u);
 
-  const PlanEntry& entry = recording.plan()[0];
+  const PlanEntry& entry = plan[0];
   EXPECT_EQ(entry.index, 0u);
   EXPECT_EQ(entry.kernel, "scale");
   EXPECT_EQ(entry.constants, "workgroup_size=32");
@@ -88,7 +89,7 @@ TEST(Encoder, ThePlanSaysWhatRunsOnWhat) {
   EXPECT_FALSE(entry.bindings[0].written);
   EXPECT_TRUE(entry.bindings[1].written);
 
-  const PlanEntry& copy = recording.plan()[1];
+  const PlanEntry& copy = plan[1];
   EXPECT_EQ(copy.index, 1u);
   EXPECT_EQ(copy.kernel, "copy");
   EXPECT_FALSE(copy.bindings[0].written);

@@ -10,7 +10,7 @@ namespace {
 using testing::HasSubstr;
 
 gpu::Kernel broken_kernel(std::string_view source) {
-  static constexpr gpu::KernelBinding kBindings[] = {{"y", "[n]", gpu::Access::write}};
+  static constexpr gpu::KernelBinding kBindings[] = {{"y", gpu::Access::write}};
   return {.name = "broken", .entry_point = "broken", .source = source, .bindings = kBindings};
 }
 

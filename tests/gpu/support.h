@@ -49,9 +49,8 @@ struct alignas(16) ScaleParams {
 
 /// y[i] += factor * x[i] over n values, as words.
 inline const gpu::Kernel& scale_kernel() {
-  static constexpr gpu::KernelBinding kBindings[] = {{"x", "[n]", gpu::Access::read},
-                                                     {"y", "[n]", gpu::Access::read_write},
-                                                     {"params", "", gpu::Access::uniform}};
+  static constexpr gpu::KernelBinding kBindings[] = {
+      {"x", gpu::Access::read}, {"y", gpu::Access::read_write}, {"params", gpu::Access::uniform}};
   static constexpr gpu::KernelParam kParams[] = {{"n", 0, false}, {"factor", 4, true}};
   static constexpr gpu::Kernel kKernel = {
       .name = "scale",

@@ -24,7 +24,7 @@ std::span<const std::byte> bytes_of(const JsonObject& call) {
 template <class Enum, size_t n>
 Result<Enum> find_named(const JsonObject& call, std::string_view key,
                         const std::string_view (&names)[n], Enum otherwise) {
-  TRY(const auto given, call.find_string(key));
+  TRY(const auto& given, call.find_string(key));
   if (!given) return otherwise;
   std::string all;
   for (size_t i = 0; i < n; ++i) {
@@ -106,20 +106,20 @@ JsonText describe_engine(const Engine& engine) {
 // --- Files and loading
 
 Result<JsonText> add_file(const JsonObject& call) {
-  TRY(const std::string path, call.get_string("path"));
+  TRY(const std::string& path, call.get_string("path"));
   TRY(const double size, call.get_number("size"));
   web::add_file(path, static_cast<uint64_t>(size), bytes_of(call));
   return JsonText();
 }
 
 Result<JsonText> add_absent(const JsonObject& call) {
-  TRY(const std::string path, call.get_string("path"));
+  TRY(const std::string& path, call.get_string("path"));
   web::add_absent(path);
   return JsonText();
 }
 
 Result<JsonText> add_folder(const JsonObject& call) {
-  TRY(const std::string path, call.get_string("path"));
+  TRY(const std::string& path, call.get_string("path"));
   std::vector<std::string> holds;
   if (const Json* names = call.find("holds"); names != nullptr) {
     for (const Json& name : *names) holds.push_back(path + "/" + name.get<std::string>());
@@ -138,7 +138,7 @@ Result<LoadOptions> load_options(const JsonObject& call) {
   TRY(options.plan, find_named(call, "plan", kPlans, PlanKind::automatic));
   TRY(const auto context, call.find_u32("context"));
   options.context = context.value_or(0);
-  TRY(const auto matvec, call.find_string("matvec"));
+  TRY(const auto& matvec, call.find_string("matvec"));
   options.matvec = matvec.value_or("");
   TRY(options.subgroups, call.find_bool("subgroups"));
   return options;
@@ -146,7 +146,7 @@ Result<LoadOptions> load_options(const JsonObject& call) {
 
 /// {"want": {...}} until all that is read before the weights has been given to add_file().
 Result<JsonText> load(const JsonObject& call) {
-  TRY(const std::string path, call.get_string("path"));
+  TRY(const std::string& path, call.get_string("path"));
   TRY(const LoadOptions options, load_options(call));
   Result<LoadSteps> steps = LoadSteps::start(path, options);
   if (const auto want = web::take_want()) {
@@ -183,16 +183,16 @@ Result<JsonText> load_finish(const JsonObject&) {
 // --- Text
 
 Result<JsonText> encode(const JsonObject& call) {
-  TRY(const std::string text, call.get_string("text"));
+  TRY(const std::string& text, call.get_string("text"));
   TRY(const auto add_specials, call.find_bool("addSpecials"));
-  TRY(const std::vector<uint32_t> ids,
+  TRY(const std::vector<uint32_t>& ids,
       page.engine->tokenizer().encode(text, add_specials.value_or(false)));
   return JsonText().put("ids", ids);
 }
 
 Result<JsonText> decode(const JsonObject& call) {
-  TRY(const std::vector<uint32_t> ids, get_ids(call));
-  TRY(const std::string text, page.engine->tokenizer().decode(ids));
+  TRY(const std::vector<uint32_t>& ids, get_ids(call));
+  TRY(const std::string& text, page.engine->tokenizer().decode(ids));
   return JsonText().put("text", text);
 }
 
@@ -246,7 +246,7 @@ Result<SamplingOptions> sampling_options(const JsonObject& call, const SamplingO
 Result<JsonText> generate(const JsonObject& call) {
   TRY(Session * session, get_session(call));
   TRY(const uint32_t id, call.get_u32("session"));
-  TRY(const std::vector<uint32_t> ids, get_ids(call));
+  TRY(const std::vector<uint32_t>& ids, get_ids(call));
   auto generating = std::make_unique<Generating>();
   GenerateOptions options;
   TRY(options.sampling, sampling_options(call, page.engine->default_sampling()));
@@ -334,13 +334,13 @@ constexpr Call kCalls[] = {{"addFile", add_file},
                            {"memory", memory}};
 
 Result<JsonText> answer(std::string_view text) {
-  TRY(const Json json, parse_json(text, "call"));
-  TRY(const JsonObject named, JsonObject::from(json, "call"));
-  TRY(const std::string name, named.get_string("call"));
+  TRY(const Json& json, parse_json(text, "call"));
+  TRY(const JsonObject& named, JsonObject::from(json, "call"));
+  TRY(const std::string& name, named.get_string("call"));
   for (const std::span<const Call> calls : {std::span<const Call>(kCalls), more_calls()}) {
     for (const Call& call : calls) {
       if (call.name != name) continue;
-      TRY(const JsonObject object, JsonObject::from(json, name));
+      TRY(const JsonObject& object, JsonObject::from(json, name));
       return call.function(object);
     }
   }

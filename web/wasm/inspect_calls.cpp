@@ -49,7 +49,7 @@ JsonText to_json(const PlanEntry& entry) {
 
 /// Whether the step is a prefill of `tokens`, or a decode step.
 Result<bool> is_prefill(const JsonObject& call) {
-  TRY(const std::string kind, call.get_string("step"));
+  TRY(const std::string& kind, call.get_string("step"));
   if (kind == "prefill" || kind == "decode") return kind == "prefill";
   return fail(ErrorCode::invalid_argument, "{}: 'step' is '{}', expected prefill or decode",
               call.where(), kind);
@@ -157,7 +157,7 @@ Result<JsonText> NextTokenTask::finish() {
   });
   std::vector<JsonText> top;
   for (std::ptrdiff_t i = 0; i < n_top; ++i) {
-    TRY(const std::string text, page.engine->tokenizer().decode({&ids[i], 1}));
+    TRY(const std::string& text, page.engine->tokenizer().decode({&ids[i], 1}));
     top.push_back(JsonText()
                       .put("id", ids[i])
                       .put("text", text)
@@ -171,7 +171,7 @@ Result<JsonText> NextTokenTask::finish() {
 
 Result<JsonText> start_next_token(const JsonObject& call) {
   TRY(Session * session, get_session(call));
-  TRY(const std::vector<uint32_t> ids, get_ids(call));
+  TRY(const std::vector<uint32_t>& ids, get_ids(call));
   TRY(const uint32_t n_top, call.get_u32("top"));
   auto next = std::make_unique<NextTokenTask>(n_top);
   CHECK_OK(next->start(*session, ids));

@@ -85,7 +85,7 @@ ArgStore<kind_of<Args>()...> make_format_args(const Args&... args) {
 std::string vformat(std::string_view text, format_args args);
 
 template <class... Args>
-std::string format(std::string_view text, const Args&... args) {
+[[gnu::noinline]] std::string format(std::string_view text, const Args&... args) {
   return vformat(text, fmt::make_format_args(args...));
 }
 
