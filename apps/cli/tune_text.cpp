@@ -8,7 +8,7 @@
 namespace cli {
 namespace {
 
-constexpr size_t kWeightWidth = 10, kFormWidth = 46, kNumberWidth = 9;
+constexpr size_t kWeightWidth = 10, kFormWidth = 72, kNumberWidth = 9;
 
 std::string timing_line(const handloom::FormTiming& timing) {
   const std::string line =
@@ -22,9 +22,12 @@ std::string timing_line(const handloom::FormTiming& timing) {
 }  // namespace
 
 std::string form_text(const handloom::ProductForm& form) {
-  return fmt::format("{} by {}, {} lanes for {} outputs", form.act,
-                     form.subgroups ? "subgroups" : "workgroups", form.workgroup_size,
-                     form.n_outputs);
+  std::string text =
+      fmt::format("{} by {}, {} lanes for {} outputs", form.act,
+                  form.subgroups ? "subgroups" : "workgroups", form.workgroup_size, form.n_outputs);
+  if (form.rows_at_once > 1) text += fmt::format(", {} rows at once", form.rows_at_once);
+  if (form.wide_below > 0) text += fmt::format(", two a row below {} rows", form.wide_below);
+  return text;
 }
 
 nlohmann::ordered_json forms_json(std::span<const handloom::ProductForm> forms) {
@@ -35,6 +38,8 @@ nlohmann::ordered_json forms_json(std::span<const handloom::ProductForm> forms) 
                     {"subgroups", form.subgroups},
                     {"workgroup_size", form.workgroup_size},
                     {"n_outputs", form.n_outputs},
+                    {"rows_at_once", form.rows_at_once},
+                    {"wide_below", form.wide_below},
                     {"is_measured", form.is_measured}});
   }
   return json;

@@ -10,7 +10,8 @@
 
 namespace cli {
 
-/// "int8 by subgroups, 512 lanes for 16 outputs"
+/// All that tells two forms apart: "int8 by subgroups, 512 lanes for 16 outputs, two a row below
+/// 4097 rows".
 std::string form_text(const handloom::ProductForm& form);
 
 nlohmann::ordered_json forms_json(std::span<const handloom::ProductForm> forms);

@@ -157,6 +157,8 @@ struct ProductForm {
   bool subgroups = false;       // a dot product is a subgroup's work; else a workgroup's
   uint32_t workgroup_size = 0;  // invocations
   uint32_t n_outputs = 0;       // dot products of a workgroup
+  uint32_t rows_at_once = 1;    // dot products that one of them computes together
+  uint32_t wide_below = 0;      // rows of a matrix below which two subgroups share one; 0: never
   bool is_measured = false;     // chosen by measurement on this device, not by rule
 };
 

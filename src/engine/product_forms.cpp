@@ -48,6 +48,8 @@ ProductForm describe(DType weight, const ops::ProjectForm& form, bool is_measure
           .subgroups = form.subgroups,
           .workgroup_size = form.workgroup_size,
           .n_outputs = form.n_outputs,
+          .rows_at_once = form.rows_at_once,
+          .wide_below = form.wide_below,
           .is_measured = is_measured};
 }
 

@@ -62,8 +62,9 @@ TEST_F(TuneProgram, TuneMeasuresKeepsAndDevicesSaysIt) {
   const Json& tuned = devices["adapters"][devices["chosen"].get<size_t>()]["tuned"];
   ASSERT_EQ(tuned.size(), 5u);
   for (size_t i = 0; i < 5; ++i) {
-    EXPECT_EQ(tuned[i]["weight"], kept[i]["weight"]);
-    EXPECT_EQ(tuned[i]["workgroup_size"], kept[i]["workgroup_size"]);
+    for (const char* what : {"weight", "workgroup_size", "rows_at_once", "wide_below"}) {
+      EXPECT_EQ(tuned[i][what], kept[i][what]) << what;
+    }
   }
 }
 
