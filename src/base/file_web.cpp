@@ -10,11 +10,21 @@ namespace {
 
 constexpr uint64_t kFirstBytes = uint64_t{64} << 10;  // asked of a file that nothing is known of
 
+/// Behind the first bytes, so far from them, lies what is fetched by itself.
+constexpr uint64_t kApart = uint64_t{1} << 20;
+
+/// Bytes of a file apart from its first ones: a small tensor's that is read before the weights.
+struct Piece {
+  uint64_t begin = 0;
+  std::vector<std::byte> bytes;
+};
+
 struct Told {
   std::string path;
   bool is_file = false, is_folder = false;
   uint64_t size = 0;
   std::vector<std::byte> here;  // the first bytes
+  std::vector<Piece> pieces = {};
   std::vector<std::string> holds;
 };
 
@@ -53,11 +63,16 @@ namespace web {
 
 std::optional<FileWant> take_want() { return std::exchange(want, std::nullopt); }
 
-void add_file(const std::string& path, uint64_t size, std::span<const std::byte> next) {
+void add_file(const std::string& path, uint64_t size, uint64_t begin,
+              std::span<const std::byte> bytes) {
   Told& told = find_or_add(path);
   told.is_file = true;
   told.size = size;
-  told.here.insert(told.here.end(), next.begin(), next.end());
+  if (begin == told.here.size()) {
+    told.here.insert(told.here.end(), bytes.begin(), bytes.end());
+  } else {
+    told.pieces.push_back({.begin = begin, .bytes = {bytes.begin(), bytes.end()}});
+  }
 }
 
 void add_absent(const std::string& path) { find_or_add(path); }
@@ -82,9 +97,16 @@ Result<std::span<const std::byte>> FileBytes::read(uint64_t offset, uint64_t siz
   if (offset + size <= here_.size()) {
     return here_.subspan(static_cast<size_t>(offset), static_cast<size_t>(size));
   }
-  // A header is read in small steps: ask for more than the next of them.
   const Told& told = *told_files[file_];
-  const uint64_t end = std::max(offset_ + offset + size, uint64_t{4} * told.here.size());
+  const uint64_t first = offset_ + offset;
+  for (const Piece& piece : told.pieces) {
+    if (first < piece.begin || first + size > piece.begin + piece.bytes.size()) continue;
+    return std::span(piece.bytes).subspan(static_cast<size_t>(first - piece.begin),
+                                          static_cast<size_t>(size));
+  }
+  if (first > told.here.size() + kApart) return not_here(told.path, first, first + size);
+  // A header is read in small steps: ask for more than the next of them.
+  const uint64_t end = std::max(first + size, uint64_t{4} * told.here.size());
   return not_here(told.path, told.here.size(), std::min(end, told.size));
 }
 

@@ -20,8 +20,9 @@ struct FileWant {
 /// What was missed since the last call. The host answers it with add_file() or add_absent().
 std::optional<FileWant> take_want();
 
-/// A file of `size` bytes in all: those that follow what was told of it before.
-void add_file(const std::string& path, uint64_t size, std::span<const std::byte> next);
+/// A file of `size` bytes in all: those from `begin` on, as they were wanted.
+void add_file(const std::string& path, uint64_t size, uint64_t begin,
+              std::span<const std::byte> bytes);
 /// Neither a file nor a folder.
 void add_absent(const std::string& path);
 /// A folder, and the paths of what it holds, where the host can list it.

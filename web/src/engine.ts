@@ -103,7 +103,7 @@ export class Engine {
       if (!want) return;
       const read = await files.read(want.path, want.begin, want.end, signal);
       if (read) {
-        this.callWith('addFile', [read.bytes], { path: want.path, size: read.size });
+        this.callWith('addFile', [read.bytes], { path: want.path, size: read.size, begin: want.begin });
       } else {
         this.call('addAbsent', { path: want.path });
       }

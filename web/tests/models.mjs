@@ -196,6 +196,13 @@ export function gguf(name = 'starter-f16.gguf', metadata = {}) {
   return new Map([[name, ggufFile({ ...ggufMetadata(), ...metadata }, tensors.map(ggufTensor))]]);
 }
 
+/** One with divisors of rotary frequencies, all 1, as Llama 3.2 has them: behind all weights, megabytes from the header. */
+export function ggufWithDivisors() {
+  const divisors = new Float32Array(config.head_dim / 2).fill(1);
+  const last = { name: 'rope_freqs.weight', dims: [divisors.length], type: 0, bytes: Buffer.from(divisors.buffer) };
+  return new Map([['starter-divisors.gguf', ggufFile(ggufMetadata(), [...tensors.map(ggufTensor), last])]]);
+}
+
 /** The same in two parts. */
 export function ggufParts() {
   const split = (no) => ({

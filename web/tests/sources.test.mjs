@@ -67,6 +67,8 @@ test('a query goes with the request for every part', () => {
 const fileOf = ([name, bytes]) => new File([bytes], name);
 
 test('a File', () => answersParis(fileOf([...models.gguf()][0])));
+test('a File whose settings need a tensor far behind the header', () =>
+  answersParis(fileOf([...models.ggufWithDivisors()][0])));
 test('the two Files of a model in parts', () => answersParis([...models.ggufParts()].map(fileOf)));
 test('the Files of a folder', () => answersParis([...models.sharded()].map(fileOf)));
 test('the Files of an MLC folder', () => answersParis([...models.mlc()].map(fileOf)));

@@ -108,7 +108,8 @@ JsonText describe_engine(const Engine& engine) {
 Result<JsonText> add_file(const JsonObject& call) {
   TRY(const std::string& path, call.get_string("path"));
   TRY(const double size, call.get_number("size"));
-  web::add_file(path, static_cast<uint64_t>(size), bytes_of(call));
+  TRY(const double begin, call.get_number("begin"));
+  web::add_file(path, static_cast<uint64_t>(size), static_cast<uint64_t>(begin), bytes_of(call));
   return JsonText();
 }
 
