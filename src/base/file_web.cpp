@@ -101,8 +101,8 @@ Result<std::span<const std::byte>> FileBytes::read(uint64_t offset, uint64_t siz
   const uint64_t first = offset_ + offset;
   for (const Piece& piece : told.pieces) {
     if (first < piece.begin || first + size > piece.begin + piece.bytes.size()) continue;
-    return std::span(piece.bytes).subspan(static_cast<size_t>(first - piece.begin),
-                                          static_cast<size_t>(size));
+    return std::span(piece.bytes)
+        .subspan(static_cast<size_t>(first - piece.begin), static_cast<size_t>(size));
   }
   if (first > told.here.size() + kApart) return not_here(told.path, first, first + size);
   // A header is read in small steps: ask for more than the next of them.
