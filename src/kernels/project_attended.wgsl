@@ -1,15 +1,15 @@
 // project_attended: x[n] += sum over k of attended[k] * weight[n,k]; next[n] = x[n] * gamma[n]
 //                   attended[h,:] = sum over spans of exp(max_s - max) values_s[h,:] / the sum of all weights
 //
-//   binding  name       type         shape                         access
-//   0        positions  u32          [1]                           read
-//   1        softmax    vec2f        [n_spans, n_heads]            read        max and sum of a span
-//   2        values     vec4f        [n_spans, n_heads, head_dim]  read
+//   binding  name       type         shape                          access
+//   0        positions  u32          [1]                            read
+//   1        softmax    vec2f        [n_spans, n_heads]             read        max and sum of a span
+//   2        values     vec4f        [n_spans, n_heads, head_dim]   read
 //   3        weight     weight_word  [out_dim, n_heads * head_dim]  read        rows first_output.. of the whole weight
-//   4        gamma      vec4f        [next_dim]                    read        the weight of the norm to come
-//   5        x          vec4f        [next_dim]                    read_write
-//   6        next       u32          [next_dim]                    write       as lib/store_input.wgsl leaves it
-//   7        params     Params                                     uniform
+//   4        gamma      vec4f        [next_dim]                     read        the weight of the norm to come
+//   5        x          vec4f        [next_dim]                     read_write
+//   6        next       u32          [next_dim]                     write       as lib/store_input.wgsl leaves it
+//   7        params     Params                                      uniform
 //
 //   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): every workgroup puts attention together for
 //              itself, as attention_combine.wgsl does; then teams as in project_residual.wgsl
