@@ -43,7 +43,7 @@ struct HalfBlock {
 ///   values  [8]
 HalfBlock half_block(std::span<const float> values);
 
-/// Words of `dim` values, the sums of squares behind them not counted.
+/// Words of `dim` values, a multiple of four; the sums of squares behind them are not counted.
 size_t input_words(uint32_t dim, InputFormat format);
 
 /// The words of `values`.

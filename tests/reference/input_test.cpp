@@ -65,13 +65,14 @@ TEST(Input, IsReadAsItWasStored) {
 }
 
 TEST(Input, HalvesLieInPairsOrInTheirOrder) {
+  // Then a scale, and words up to a multiple of four.
   const std::vector<float> values = {8, 4, -2, 1, 0.5f, -8, 2, 6};
   const std::vector<uint32_t> in_order = store_input(values, InputFormat::f16_in_order);
   EXPECT_EQ(in_order, (std::vector<uint32_t>{0x38003c00, 0x3000b400, 0xbc002c00, 0x3a003400,
-                                             std::bit_cast<uint32_t>(8.0f)}));
+                                             std::bit_cast<uint32_t>(8.0f), 0, 0, 0}));
   const std::vector<uint32_t> in_pairs = store_input(values, InputFormat::f16_for_nibbles);
   EXPECT_EQ(in_pairs, (std::vector<uint32_t>{0x2c003c00, 0xbc003800, 0x3400b400, 0x3a003000,
-                                             std::bit_cast<uint32_t>(8.0f)}));
+                                             std::bit_cast<uint32_t>(8.0f), 0, 0, 0}));
   for (const InputFormat format : {InputFormat::f16_in_order, InputFormat::f16_for_nibbles}) {
     EXPECT_EQ(read_input(store_input(values, format), 8, format).values, values);
   }
