@@ -59,8 +59,7 @@ std::string run_broken(std::string_view body, uint32_t n = 64) {
       "@compute @workgroup_size(64)\n"
       "fn broken(@builtin(local_invocation_index) i: u32) {{\n  {}\n}}\n",
       body);
-  const gpu::KernelBinding bindings[] = {{"x", gpu::Access::read_write},
-                                         {"y", gpu::Access::write}};
+  const gpu::KernelBinding bindings[] = {{"x", gpu::Access::read_write}, {"y", gpu::Access::write}};
   const std::string name = fmt::format("broken {}", body);  // pipelines are cached by name
   const gpu::Kernel kernel = {
       .name = name, .entry_point = "broken", .source = source, .bindings = bindings};
