@@ -1,7 +1,6 @@
 #include "ops/attention_split.h"
 
 #include "ops/check.h"
-#include "ops/project_cut.h"
 
 #include <algorithm>
 #include <bit>
@@ -104,7 +103,7 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
                                                 .window = scores.window,
                                                 .next_dim = dim},
       .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))},
-                    stored_as(next)},
+                    next_format(next)},
       .workgroups = {heads.n_heads, 1, 1},
       .bytes = spans_bytes(heads, scores, n_keys) + 4 * dim,
   });

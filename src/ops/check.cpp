@@ -5,6 +5,11 @@
 #include <algorithm>
 
 namespace handloom::ops {
+namespace {
+
+constexpr uint32_t kTeamsWorkgroup = 64;  // invocations of matmul_vec and matmul_experts
+
+}  // namespace
 
 bool check_shape(gpu::Encoder& enc, std::string_view op, std::string_view name,
                  const gpu::Tensor& tensor, const Shape& expected) {
@@ -83,6 +88,10 @@ kernels::Weight weight_variant(DType dtype) {
   }
 }
 
+gpu::Constant next_format(const Input& next) {
+  return {"next_format", static_cast<double>(next.format)};
+}
+
 uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
   constexpr uint32_t kOnSoftware = 16;
   const AdapterInfo& adapter = enc.device().adapter();
@@ -93,6 +102,12 @@ uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
                          : 1;
   const uint32_t least = ceil_div(out_dim, adapter.limits.max_workgroups);
   return ceil_div(std::max(n_teams, least), n_teams) * n_teams;
+}
+
+std::vector<gpu::Constant> team_constants(const gpu::Encoder& enc, uint32_t n_outputs) {
+  const uint32_t rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs);
+  return {{"outputs_per_workgroup", static_cast<double>(n_outputs)},
+          {"rounds", static_cast<double>(rounds)}};
 }
 
 uint32_t team_rounds(const gpu::Encoder& enc, kernels::Reduce reduce, uint32_t workgroup_size,

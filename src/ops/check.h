@@ -8,6 +8,7 @@
 #include "ops/matrix.h"
 
 #include <string_view>
+#include <vector>
 
 namespace handloom::ops {
 
@@ -47,11 +48,15 @@ kernels::Kv kv_variant(const gpu::Tensor& kv);
 /// Subgroup operations where the encoder allows them.
 kernels::Reduce reduce_variant(const gpu::Encoder& enc);
 
+/// Tells a kernel how to leave the next input (kernels/lib/store_input.wgsl).
+gpu::Constant next_format(const Input& next);
+
 /// Outputs that a workgroup of matmul_vec or matmul_experts computes: on a GPU one for each team,
 /// so that all are under way at once; on a software adapter more, where a workgroup costs more than
 /// it brings. `out_dim` outputs make no more workgroups than the adapter allows.
 uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim);
-inline constexpr uint32_t kTeamsWorkgroup = 64;  // invocations of theirs
+/// Tells those kernels so.
+std::vector<gpu::Constant> team_constants(const gpu::Encoder& enc, uint32_t n_outputs);
 
 /// Rounds in which the teams of a workgroup take `n_outputs`: enough where subgroups are as large
 /// as the device may make them.

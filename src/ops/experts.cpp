@@ -41,7 +41,6 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
   }
 
   const uint32_t n_outputs = outputs_per_workgroup(enc, out_dim);
-  const uint32_t rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs);
   for (const Matrix::Part& part : weight.parts) {
     if (!check_multiple(enc, "matmul_experts", "weight rows", part.n_rows(), out_dim)) return;
     if (!check_multiple(enc, "matmul_experts", "first row", part.first_row, out_dim)) return;
@@ -54,8 +53,7 @@ void matmul_experts(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& 
                                                            .first_expert = part.first_row / out_dim,
                                                            .n_experts = part.n_rows() / out_dim},
                               part),
-        .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)},
-                      {"rounds", static_cast<double>(rounds)}},
+        .constants = team_constants(enc, n_outputs),
         .workgroups = {ceil_div(out_dim, n_outputs), n_slots, 1},
         // Which slots fall into which part is not known here: each part counts as its share.
         .bytes =

@@ -25,7 +25,6 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
     const uint64_t bytes = x.bytes() + part.tensor.bytes() + uint64_t{4} * rows * part.n_rows();
     if (rows <= kMatmulVecRows) {
       const uint32_t n_outputs = outputs_per_workgroup(enc, part.n_rows());
-      const uint32_t rounds = team_rounds(enc, reduce_variant(enc), kTeamsWorkgroup, n_outputs);
       enc.dispatch({
           .kernel = kernels::matmul_vec(weight_variant(part.tensor.dtype), reduce_variant(enc)),
           .bindings = {x, part.tensor, y},
@@ -34,8 +33,7 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
                                                          .y_dim = out_dim,
                                                          .first_output = part.first_row},
                                 part),
-          .constants = {{"outputs_per_workgroup", static_cast<double>(n_outputs)},
-                        {"rounds", static_cast<double>(rounds)}},
+          .constants = team_constants(enc, n_outputs),
           .workgroups = {ceil_div(part.n_rows(), n_outputs), rows, 1},
           .bytes = bytes,
       });

@@ -1,7 +1,6 @@
 #include "ops/prepare_input.h"
 
 #include "ops/check.h"
-#include "ops/project_cut.h"
 
 namespace handloom::ops {
 namespace {
@@ -27,7 +26,7 @@ void dispatch(gpu::Encoder& enc, const gpu::Tensor& spare, const gpu::Tensor& p,
                                             .norms = post.buffer != nullptr,
                                             .has_gamma = gamma.buffer != nullptr,
                                             .eps = eps},
-      .constants = {stored_as(next)},
+      .constants = {next_format(next)},
       .workgroups = {1, 1, 1},
       .bytes = uint64_t{16} * dim,
   });

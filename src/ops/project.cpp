@@ -110,7 +110,7 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
 
   for (const Matrix::Part& part : weight.parts) {
     Cut cut = cut_for(enc, input, part.n_rows());
-    cut.constants.push_back(stored_as(next));
+    cut.constants.push_back(next_format(next));
     enc.dispatch({
         .kernel =
             kernels::project_residual(act_variant(input.format), weight_variant(part.tensor.dtype),
@@ -145,7 +145,7 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
 
   const Matrix::Part& part = weight.parts[0];
   Cut cut = cut_for(enc, input, next.dim, 2);
-  cut.constants.push_back(stored_as(next));
+  cut.constants.push_back(next_format(next));
   cut.constants.push_back({"is_gelu", static_cast<double>(gate == Gate::gelu)});
   enc.dispatch({
       .kernel = kernels::project_gated(act_variant(input.format), weight_variant(part.tensor.dtype),

@@ -52,7 +52,7 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
       input.format == InputFormat::int8_for_nibbles || input.format == InputFormat::f16_for_nibbles;
   for (const Matrix::Part& part : weight.parts) {
     Cut cut = cut_in_few(enc, input, part.n_rows());
-    cut.constants.push_back(stored_as(next));
+    cut.constants.push_back(next_format(next));
     cut.constants.push_back({"for_nibbles", static_cast<double>(for_nibbles)});
     cut.constants.push_back({"input_blocks", static_cast<double>(in_dim / kBlock)});
     enc.dispatch({

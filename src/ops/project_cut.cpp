@@ -100,10 +100,6 @@ kernels::Act act_variant(InputFormat format) {
 
 uint64_t input_bytes(const Input& input) { return bytes_of(input.format, input.dim); }
 
-gpu::Constant stored_as(const Input& next) {
-  return {"next_format", static_cast<double>(next.format)};
-}
-
 bool check_input(gpu::Encoder& enc, std::string_view op, const Input& input, const Matrix& weight) {
   for (const Matrix::Part& part : weight.parts) {
     if (is_possible(input.form, enc.device().adapter(), enc.features(), part.tensor.dtype))

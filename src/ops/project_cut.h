@@ -36,8 +36,6 @@ Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs);
 kernels::Reduce reduce_variant(const ProjectForm& form);
 kernels::Act act_variant(InputFormat format);
 uint64_t input_bytes(const Input& input);
-/// Tells a kernel how to leave the next input (kernels/lib/store_input.wgsl).
-gpu::Constant stored_as(const Input& next);
 
 /// False, and the encoder will refuse to finish, unless the weight can be multiplied with the
 /// input.
