@@ -71,7 +71,8 @@ class Checkpoint {
 /// beyond any file, or if a row is no whole number of blocks.
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> dims);
 
-/// The values as f32, exactly. Error: unsupported for an integer type.
+/// The values as f32, exactly. Errors: unsupported for an integer type; in a page those of
+/// FileBytes::read().
 Result<std::vector<float>> to_f32(const TensorInfo& tensor);
 
 }  // namespace handloom::formats

@@ -230,9 +230,7 @@ Result<std::vector<float>> find_divisors(const Fields& fields, std::string_view 
                 fields.where(), name, to_string(tensor->dtype), to_string(tensor->shape),
                 rope_dim / 2);
   }
-  TensorInfo here = *tensor;
-  TRY(here.bytes, tensor->bytes.read(0, tensor->bytes.size()));
-  TRY(std::vector<float> divisors, to_f32(here));
+  TRY(std::vector<float> divisors, to_f32(*tensor));
   for (const float divisor : divisors) {
     if (kRopeDivisor.holds(divisor)) continue;
     return fail(ErrorCode::bad_format, "{}: tensor '{}' holds {}, expected {}", fields.where(),

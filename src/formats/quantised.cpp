@@ -219,7 +219,11 @@ Result<std::vector<float>> to_f32(const TensorInfo& tensor) {
   const uint64_t n_values = tensor.bytes.empty() ? 0 : tensor.shape.count();
   std::vector<float> values(n_values);
   const uint64_t n_rows = n_values == 0 ? 0 : n_values / row_length(tensor);
-  CHECK_OK(dequantise_rows(tensor, 0, n_rows, values));
+  TensorInfo here = tensor;  // in a page its bytes may have to be fetched first
+  for (FileBytes* bytes : {&here.bytes, &here.scales, &here.biases}) {
+    TRY(*bytes, bytes->read(0, bytes->size()));
+  }
+  CHECK_OK(dequantise_rows(here, 0, n_rows, values));
   return values;
 }
 
