@@ -13,7 +13,7 @@ import { basename } from 'node:path';
 import { readFlags } from '../pages/lib/flags.ts';
 import { median, percent, rateText, threeDigits } from '../pages/lib/format.ts';
 import { Inspector } from '../pages/lib/inspector.ts';
-import { Timer, fitWork, measure, titleOf } from '../pages/lib/measure.ts';
+import { Timer, fitWork, loadFigure, measure, titleOf } from '../pages/lib/measure.ts';
 import { handloom } from '../pages/lib/package.ts';
 import { openGpu } from './gpu.mjs';
 
@@ -47,8 +47,7 @@ async function measureAsAsked(model, work) {
   const readBandwidth = await inspector.bandwidth();
   const timer = new Timer(inspector);
   const ids = await timer.greedy(kCheckPrompt, kCheckTokens);
-  const load = { name: 'load', tokens: 0, unit: 's', samples: [model.loadMs / 1000], bytesPerSecond: 0 };
-  return { ids, readBandwidth, figures: [load, ...(await measure(timer, work, () => undefined))] };
+  return { ids, readBandwidth, figures: [loadFigure(model.loadMs), ...(await measure(timer, work, () => undefined))] };
 }
 
 /** `device`: what Dawn calls the adapter; its description, which a page shows, names the driver alone. */

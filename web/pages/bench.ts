@@ -4,7 +4,7 @@ import { type ChoiceName, type Flags, choiceNames, valuesOf, withFlag } from './
 import { median, percent, rateText, threeDigits } from './lib/format.js';
 import { showHeadToHead } from './lib/head_to_head.js';
 import { Inspector } from './lib/inspector.js';
-import { type Figure, Timer, fitWork, measure, titleOf } from './lib/measure.js';
+import { type Figure, Timer, fitWork, loadFigure, measure, titleOf } from './lib/measure.js';
 import { ModelBar } from './lib/model_bar.js';
 import { openPage } from './lib/page.js';
 import { type Run, forgetRuns, keepRun, keptRuns } from './lib/runs.js';
@@ -85,8 +85,7 @@ async function runBench(flags: Flags): Promise<void> {
     say('Measuring how fast the GPU reads');
     const readBandwidth = await inspector.bandwidth();
     say('Measuring');
-    const load: Figure = { name: 'load', tokens: 0, unit: 's', samples: [model.loadMs / 1000], bytesPerSecond: 0 };
-    const figures = [load, ...(await measure(new Timer(inspector), work, showProgress))];
+    const figures = [loadFigure(model.loadMs), ...(await measure(new Timer(inspector), work, showProgress))];
     const subgroups = adapter.features.subgroups && flags.load.subgroups !== false ? 'subgroups' : 'no subgroups';
     const made: Run = {
       date: new Date().toISOString(),

@@ -32,6 +32,8 @@ export function titleOf({ name, tokens }: Figure): string {
   return `${name} ${name === 'prefill' ? 'of' : 'after'} ${tokens}`;
 }
 
+export const loadFigure = (loadMs: number): Figure => ({ name: 'load', tokens: 0, unit: 's', samples: [loadMs / 1000], bytesPerSecond: 0 });
+
 type Numbers = Record<string, number[] | undefined>;
 
 /** What is asked for, fitted to what a session holds; throws an Error of one sentence. */
