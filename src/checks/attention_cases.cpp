@@ -63,17 +63,36 @@ std::vector<Expectation> attention(KernelRun& run, std::vector<uint32_t> positio
   return {{y, std::move(a.want), std::move(a.tolerance)}};
 }
 
+/// Angles of 0: a rotation that changes no bit.
+gpu::Tensor no_angles(KernelRun& run) {
+  Host cos_sin({kLongest, 1, 2});
+  for (uint32_t p = 0; p < kLongest; ++p) cos_sin.values[size_t{2} * p] = 1;
+  return run.in("cos_sin", cos_sin);
+}
+
 std::vector<Expectation> split_and_combine(KernelRun& run, DType type) {
   const uint32_t position = kLongest - 1, n_keys = kLongest;
-  const Host qkv = ramp({1, kHeads.row_dim()}, 1), kv = make_kv(n_keys, type);
-  const uint32_t n_spans = (16 * kPages + ops::kSpan - 1) / ops::kSpan;
-  const ops::Spans spans{
-      .softmax = unset(run, "softmax", {n_spans, kHeads.n_heads, 2}),
-      .values = unset(run, "values", {n_spans, kHeads.n_heads, kHeads.head_dim})};
+  const Host qkv = ramp({1, kHeads.row_dim()}, 1), before = make_kv(n_keys - 1, type);
+  Host kv = before;
+  reference::kv_append(qkv, std::span(&position, 1), kPageTable, kv, type);
+  const uint32_t n_spans = (16 * kPages + ops::kSpan - 1) / ops::kSpan + 1;
+  const gpu::Tensor spans =
+      unset(run, "spans", {n_spans, kHeads.n_heads, ops::span_dim(kHeads.head_dim)});
   const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{position});
-  ops::attention_split(run.encoder(), run.in("qkv", qkv), positions,
-                       run.in("page_table", kPageTable), on_gpu(run, kv, type), spans, kHeads,
-                       usual(kHeads), n_keys, 0, 16 * static_cast<uint32_t>(kPageTable.size()));
+  const gpu::Tensor qkv_gpu = run.in("qkv", qkv), cos_sin = no_angles(run), none;
+  const gpu::Tensor page_table = run.in("page_table", kPageTable);
+  const gpu::Tensor pages =
+      run.inout("kv", pages_shape(before, type), type, page_words(before, type));
+  ops::attention_split(run.encoder(),
+                       {.qkv = qkv_gpu,
+                        .positions = positions,
+                        .cos_sin = cos_sin,
+                        .q_weight = none,
+                        .k_weight = none,
+                        .page_table = page_table,
+                        .heads = kHeads},
+                       pages, spans, usual(kHeads), n_keys, 0,
+                       16 * static_cast<uint32_t>(kPageTable.size()));
   const uint32_t dim = kHeads.n_heads * kHeads.head_dim;
   ops::Input next = next_input(run, dim, ops::InputFormat::f32);
   ops::attention_combine(run.encoder(), positions, spans, kHeads, usual(kHeads), n_keys, next);

@@ -1,9 +1,7 @@
 // Cases of the kernels that write to the KV cache.
 #include "checks/kernel_cases.h"
-#include "checks/rope_data.h"
+#include "checks/kv_pages.h"
 #include "ops/kv_append.h"
-#include "ops/rope_append.h"
-#include "reference/rope.h"
 
 #include <fmt/format.h>
 
@@ -63,43 +61,6 @@ std::vector<Expectation> kv_append(KernelRun& run, DType type) {
            [shape = kv.shape](auto words) { return int8_values(words, shape); }}};
 }
 
-/// The part of a row that is not appended.
-Host queries(std::span<const float> row) {
-  constexpr uint32_t kQueries = kHeads.n_heads * kHeads.head_dim;
-  return Host({kQueries}, {row.begin(), row.begin() + kQueries});
-}
-
-std::vector<Expectation> rope_append(KernelRun& run) {
-  constexpr uint32_t kPosition = 77;
-  Host row = ramp({1, kHeads.row_dim()}, 1);
-  Host kv = empty_pages(), kv_lengths = kv;
-  const gpu::Tensor qkv = run.inout("qkv", row), pages = on_gpu(run, kv, DType::f32), none;
-  const std::vector<float> inv_freq = make_inv_freq(kHeads.head_dim);
-  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{kPosition});
-  const gpu::Tensor cos_sin = run.in("cos_sin", make_cos_sin(inv_freq, kLongest));
-  const gpu::Tensor page_table = run.in("page_table", kPageTable);
-  ops::rope_append(run.encoder(), {.positions = positions,
-                                   .cos_sin = cos_sin,
-                                   .q_weight = none,
-                                   .k_weight = none,
-                                   .page_table = page_table,
-                                   .qkv = qkv,
-                                   .kv = pages,
-                                   .heads = kHeads});
-  const Host lengths = pair_lengths(row, kHeads, kHeads.head_dim / 2);
-  reference::rope(row, std::span(&kPosition, 1), inv_freq, kHeads.n_heads + kHeads.n_kv_heads,
-                  kHeads.head_dim);
-  reference::kv_append(row, std::span(&kPosition, 1), kPageTable, kv);
-  reference::kv_append(lengths, std::span(&kPosition, 1), kPageTable, kv_lengths);
-  return {{qkv,
-           queries(row.values),
-           {.roundings = kRotation, .magnitude = queries(lengths.values)},
-           [shape = row.shape](auto words) {
-             return queries(from_words(words, shape, DType::f32).values);
-           }},
-          {pages, kv, {.roundings = kRotation, .magnitude = kv_lengths}}};
-}
-
 }  // namespace
 
 void add_cache_cases(KernelCases& cases) {
@@ -110,7 +71,6 @@ void add_cache_cases(KernelCases& cases) {
   }
   cases.push_back(
       {"kv_append_int8", size, [](KernelRun& run) { return kv_append(run, DType::i8); }});
-  cases.push_back({"rope_append", size, rope_append});
 }
 
 }  // namespace handloom::checks

@@ -130,23 +130,22 @@ std::vector<Expectation> project_attended(KernelRun& run, const MatrixCase& c) {
   const uint32_t head_dim = c.in_dim / kHeads;
   const QuantisedWeight weight(c.type, kDim, c.in_dim, 2);
   const Host row = ramp({1, c.in_dim}, 1), gamma = ramp({kDim}, 3), before = ramp({1, kDim}, 4);
-  Host softmax({kSpans, kHeads, 2}), values({kSpans, kHeads, head_dim});
+  Host spans({kSpans + 1, kHeads, ops::span_dim(head_dim)});  // the row's own key has no weight
   for (uint32_t h = 0; h < kHeads; ++h) {
-    const size_t at = size_t{h % kSpans} * kHeads + h;
-    softmax.values[2 * at + 1] = 1;
-    std::copy_n(row.values.begin() + h * head_dim, head_dim,
-                values.values.begin() + static_cast<std::ptrdiff_t>(at * head_dim));
+    float* span = &spans.values[(h % kSpans * kHeads + h) * ops::span_dim(head_dim)];
+    span[1] = 1;
+    std::copy_n(row.values.begin() + h * head_dim, head_dim, span + 4);
   }
   const gpu::Tensor x = run.inout("x", before);
-  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{kSpans * ops::kSpan - 1});
-  const ops::Spans spans{.softmax = run.in("softmax", softmax), .values = run.in("values", values)};
+  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{kSpans * ops::kSpan});
+  const gpu::Tensor spans_gpu = run.in("spans", spans);
   ops::Input next = next_input(run, kDim, Format::f32);
   ops::project_attended(run.encoder(),
                         {.positions = positions,
-                         .spans = spans,
+                         .spans = spans_gpu,
                          .heads = {kHeads, kHeads, head_dim},
                          .scores = {},
-                         .n_keys = kSpans * ops::kSpan},
+                         .n_keys = kSpans * ops::kSpan + 1},
                         {.dim = c.in_dim, .format = c.format, .form = by_rule(run.encoder())},
                         weight.on_gpu(run), run.in("gamma", gamma), x, next);
   Product product = GivenInput(c.in_dim, c.format, 0).times(weight.values());
@@ -184,51 +183,6 @@ std::vector<Expectation> project_gated(KernelRun& run, const MatrixCase& c) {
   return {of_input(next, want, {.roundings = product.roundings + own, .magnitude = magnitude})};
 }
 
-std::vector<Expectation> project_qkv(KernelRun& run, const MatrixCase& c) {
-  constexpr ops::Heads kHeads = {.n_heads = 2, .n_kv_heads = 1, .head_dim = 16};
-  constexpr uint32_t kPosition = 77;
-  const uint32_t row_dim = kHeads.row_dim(), n_queries = kHeads.n_heads * kHeads.head_dim;
-  const QuantisedWeight weight(c.type, row_dim, c.in_dim, 2);
-  const GivenInput input(c.in_dim, c.format, c.n_sums);
-  Host kv({kPages, 2 * kHeads.n_kv_heads, reference::kPageSize, kHeads.head_dim});
-  const ops::Matrix matrix = weight.on_gpu(run);
-  const gpu::Tensor no_bias, row = run.inout("qkv", Host({1, row_dim})),
-                             pages = run.inout("kv", kv);
-  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{kPosition});
-  const std::vector<float> inv_freq = make_inv_freq(kHeads.head_dim);
-  const gpu::Tensor cos_sin = run.in("cos_sin", make_cos_sin(inv_freq, kLongest));
-  const gpu::Tensor page_table = run.in("page_table", kPageTable);
-  ops::project_qkv(run.encoder(), input.on_gpu(run),
-                   {.weight = matrix,
-                    .bias = no_bias,
-                    .positions = positions,
-                    .cos_sin = cos_sin,
-                    .page_table = page_table,
-                    .qkv = row,
-                    .kv = pages,
-                    .heads = kHeads,
-                    .eps = GivenInput::kEps});
-
-  Product product = input.times(weight.values());
-  // The rotation passes the errors of a pair on to both, at most as the length of the two, and adds
-  // its own, of a length that is no larger.
-  Host magnitude = pair_lengths(product.magnitude, kHeads, kHeads.head_dim / 2);
-  for (size_t i = 0; i < magnitude.values.size(); ++i) {
-    magnitude.values[i] = std::max(magnitude.values[i], product.magnitude.values[i]);
-  }
-  const double roundings = product.roundings + kRotation + 2;
-  Host rotated = product.want;
-  reference::rope(rotated, std::span(&kPosition, 1), inv_freq, kHeads.n_heads + kHeads.n_kv_heads,
-                  kHeads.head_dim);
-  // Of the row the queries are written, the rest goes to the pages.
-  Host want_row({1, row_dim}), kv_magnitude(kv.shape);
-  std::copy_n(rotated.values.begin(), n_queries, want_row.values.begin());
-  reference::kv_append(rotated, std::span(&kPosition, 1), kPageTable, kv);
-  reference::kv_append(magnitude, std::span(&kPosition, 1), kPageTable, kv_magnitude);
-  return {{row, want_row, {.roundings = roundings, .magnitude = magnitude}},
-          {pages, kv, {.roundings = roundings, .magnitude = kv_magnitude}}};
-}
-
 using Checked = std::vector<Expectation> (*)(KernelRun&, const MatrixCase&);
 
 void add_products(KernelCases& cases, const Features& features, std::string_view kernel,
@@ -260,7 +214,6 @@ void add_matrix_cases(KernelCases& cases, const Features& features) {
   add_products(cases, features, "project_residual", project_residual, kSomeTypes, false);
   add_products(cases, features, "project_attended", project_attended, kSomeTypes, false);
   add_products(cases, features, "project_gated", project_gated, kSomeTypes, true);
-  add_products(cases, features, "project_qkv", project_qkv, kSomeTypes, true);
 }
 
 }  // namespace handloom::checks

@@ -53,5 +53,5 @@ fn kv_append_int8(@builtin(workgroup_id) group: vec3u,
     value = qkv[at + params.n_kv_heads * params.head_dim4];
   }
   append(page_table[position / page_size], position % page_size, kv_head, params.n_kv_heads,
-         params.head_dim4, lane, key, value);
+         params.head_dim4, lane, packed_row(key, value, lane));
 }

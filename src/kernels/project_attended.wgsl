@@ -1,20 +1,20 @@
 // project_attended: x[n] += sum over k of attended[k] * weight[n,k]; next[n] = x[n] * gamma[n]
+//                   or, where adds is false: x[n] = sum over k of attended[k] * weight[n,k]
 //                   attended[h,:] = sum over spans of exp(max_s - max) values_s[h,:] / the sum of all weights
 //
-//   binding  name       type         shape                          access
-//   0        positions  u32          [1]                            read
-//   1        softmax    vec2f        [n_spans, n_heads]             read        max and sum of a span
-//   2        values     vec4f        [n_spans, n_heads, head_dim]   read
-//   3        weight     weight_word  [out_dim, n_heads * head_dim]  read        rows first_output.. of the whole weight
-//   4        gamma      vec4f        [next_dim]                     read        the weight of the norm to come
-//   5        x          vec4f        [next_dim]                     read_write
-//   6        next       u32          [next_dim]                     write       as lib/store_input.wgsl leaves it
-//   7        params     Params                                      uniform
+//   binding  name       type         shape                             access
+//   0        positions  u32          [1]                               read
+//   1        spans      vec4f        [n_spans, n_heads, 4 + head_dim]  read        as attention_split.wgsl leaves them
+//   2        weight     weight_word  [out_dim, n_heads * head_dim]     read        rows first_output.. of the whole weight
+//   3        gamma      vec4f        [next_dim]                        read        of the norm to come; any buffer where adds is false
+//   4        x          vec4f        [next_dim]                        read_write
+//   5        next       u32          [next_dim]                        write       as lib/store_input.wgsl leaves it
+//   6        params     Params                                         uniform
 //
 //   dispatch   (ceil(out_dim / outputs_per_workgroup), 1, 1): every workgroup puts attention together for
 //              itself, as attention_combine.wgsl does; then teams as in project_residual.wgsl
-//   requires   head_dim % 8 == 0 (act int8: n_heads * head_dim % 32 == 0), input_blocks = n_heads *
-//              head_dim / 8, else as project_residual.wgsl
+//   requires   head_dim % 8 == 0 (act int8: n_heads * head_dim % 32 == 0), else as
+//              project_residual.wgsl
 //   numerics   f32 sums; act int8: whole numbers within eight values; act f16: f16 sums of eight;
 //              checked against reference/attention.cpp and reference/matmul.cpp
 //   cost       each workgroup reads what attention_split.wgsl left: less than a dispatch while there are
@@ -33,8 +33,6 @@ struct Params {
   out_dim: u32,       // rows of this part of the weight
   in_dim4: u32,       // n_heads * head_dim / 4
   first_output: u32,  // those of the parts before
-  n_heads: u32,
-  head_dim8: u32,     // head_dim / 8
   window: u32,        // keys a row sees, its own included; 0: all
   next_dim: u32,      // outputs of the whole weight
   scales_at: u32,     // where the planes of a quantised weight begin, in words
@@ -44,18 +42,19 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> positions: array<u32>;
-@group(0) @binding(1) var<storage, read> softmax: array<vec2f>;
-@group(0) @binding(2) var<storage, read> values: array<vec4f>;
-@group(0) @binding(3) var<storage, read> weight: array<weight_word>;
-@group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> x: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> next: array<u32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> spans: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weight: array<weight_word>;
+@group(0) @binding(3) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> next: array<u32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 override workgroup_size: u32 = 64;
 override outputs_per_workgroup: u32 = 16;
 override rows_at_once: u32 = 1;  // of a team: 1 or 4
-override input_blocks: u32 = 8;
+override n_heads: u32 = 8;
+override head_dim8: u32 = 1;     // head_dim / 8
+override input_blocks: u32 = 8;  // n_heads * head_dim / 8
 override for_nibbles: bool = false;  // whether the input goes with 4-bit codes
 
 const span_size = 64u;
@@ -67,9 +66,10 @@ fn attend(lane: u32) {
   let n_keys = positions[0] + 1;
   let first_seen = select(0, n_keys - params.window, params.window > 0 && n_keys > params.window);
   let first_span = first_seen / span_size;
-  let end_span = (n_keys + span_size - 1) / span_size;
+  let end_span = (n_keys - 1 + span_size - 1) / span_size + 1;  // the last is the row's own key
   for (var block = lane; block < input_blocks; block += workgroup_size) {
-    let head = block / params.head_dim8;
+    let head = block / head_dim8;
+    let values_at = 1 + 2 * (block % head_dim8);
     var largest = least;
     var total = 0.0;
     var a = vec4f();
@@ -78,14 +78,14 @@ fn attend(lane: u32) {
       for (var j = 0u; j < 4u; j++) {  // a constant count, so that the loads of four are under way at once
         let s = start + j;
         if (s < end_span) {
-          let found = softmax[s * params.n_heads + head];
-          let at = 2 * (s * input_blocks + block);
+          let at = (s * n_heads + head) * (1 + 2 * head_dim8);
+          let found = spans[at];
           let larger = max(largest, found.x);
           let kept = exp(largest - larger);
           let share = exp(found.x - larger);
           total = kept * total + share * found.y;
-          a = kept * a + share * values[at];
-          b = kept * b + share * values[at + 1];
+          a = kept * a + share * spans[at + values_at];
+          b = kept * b + share * spans[at + values_at + 1];
           largest = larger;
         }
       }

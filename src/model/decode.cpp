@@ -9,7 +9,6 @@
 #include "ops/project.h"
 #include "ops/project_attended.h"
 #include "ops/rms_norm.h"
-#include "ops/rope_append.h"
 #include "ops/softcap.h"
 #include "ops/swiglu.h"
 
@@ -20,11 +19,12 @@ namespace {
 
 constexpr uint32_t kBlock = 8;  // values that the fused kernels store together
 
-uint32_t spans_of(uint32_t context) { return (context + ops::kSpan - 1) / ops::kSpan; }
+/// The last is a row's own key.
+uint32_t spans_of(uint32_t context) { return (context + ops::kSpan - 1) / ops::kSpan + 1; }
 
-/// Values of a span's buffer in a context, for each head_dim.
+/// Values that all spans of a context leave.
 uint64_t span_values(const formats::Config& c, uint32_t context) {
-  return uint64_t{spans_of(context)} * c.n_heads * c.head_dim;
+  return uint64_t{spans_of(context)} * c.n_heads * ops::span_dim(c.head_dim);
 }
 
 }  // namespace
@@ -46,18 +46,15 @@ Result<DecodeBuffers> DecodeBuffers::create(gpu::Device& device, const formats::
   TRY(buffers.attn_input, input("attn_input", c.q_dim()));
   TRY(buffers.ffn_input, input("ffn_input", std::max(c.ffn_dim, 1u)));
   const uint32_t n_spans = spans_of(context);
-  TRY(buffers.spans.softmax,
-      device.create_tensor("span_softmax", DType::f32, {n_spans, c.n_heads, 2}, kKind));
-  TRY(buffers.spans.values,
-      device.create_tensor("span_values", DType::f32, {n_spans, c.n_heads, c.head_dim}, kKind));
+  TRY(buffers.spans, device.create_tensor("spans", DType::f32,
+                                          {n_spans, c.n_heads, ops::span_dim(c.head_dim)}, kKind));
   return buffers;
 }
 
 uint64_t DecodeBuffers::bytes(const formats::Config& c, uint32_t context) {
   const uint64_t inputs = ops::input_words(c.model_dim) + ops::input_words(c.q_dim()) +
                           ops::input_words(std::max(c.ffn_dim, 1u));
-  return sizeof(float) *
-         (inputs + span_values(c, context) + uint64_t{2} * spans_of(context) * c.n_heads);
+  return sizeof(float) * (inputs + span_values(c, context));
 }
 
 void Model::record(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvCache& kv,
@@ -76,38 +73,20 @@ ops::Input Model::input_to(const ops::Matrix& weight, const gpu::Tensor& words) 
 void Model::attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch,
                          const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const {
   const Weights::Layer& w = weights().layers[il];
-  const ops::Spans& spans = parts_.decode_buffers.spans;
   const ops::Scores how = scores(il);
-
-  const gpu::Tensor& page = kv.slab_of(batch.first_position()).layers[il];
-  if (!w.attn_q_norm.buffer && ops::can_project_qkv(w.attn_qkv, cos_sin(il), page, heads())) {
-    ops::project_qkv(enc, input,
-                     {.weight = w.attn_qkv,
-                      .bias = w.attn_qkv_bias,
-                      .positions = batch.positions,
-                      .cos_sin = cos_sin(il),
-                      .page_table = kv.page_table(),
-                      .qkv = a.qkv,
-                      .kv = page,
-                      .heads = heads(),
-                      .eps = config().norm_eps});
-  } else {
-    ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
-    ops::rope_append(enc, {.positions = batch.positions,
-                           .cos_sin = cos_sin(il),
-                           .q_weight = w.attn_q_norm,
-                           .k_weight = w.attn_k_norm,
-                           .page_table = kv.page_table(),
-                           .qkv = a.qkv,
-                           .kv = page,
-                           .heads = heads(),
-                           .eps = config().norm_eps});
-  }
+  ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
+  const ops::SplitRow row{.qkv = a.qkv,
+                          .positions = batch.positions,
+                          .cos_sin = cos_sin(il),
+                          .q_weight = w.attn_q_norm,
+                          .k_weight = w.attn_k_norm,
+                          .page_table = kv.page_table(),
+                          .heads = heads(),
+                          .eps = config().norm_eps};
   for (const kv_cache::Slab& slab :
        kv.slabs_seen(batch.first_position(), batch.n_keys, how.window)) {
-    ops::attention_split(enc, a.qkv, batch.positions, kv.page_table(), on_device(enc, kv, slab, il),
-                         spans, heads(), how, batch.n_keys, slab.first,
-                         std::min(slab.end, batch.end_served()));
+    ops::attention_split(enc, row, on_device(enc, kv, slab, il), parts_.decode_buffers.spans, how,
+                         batch.n_keys, slab.first, std::min(slab.end, batch.end_served()));
   }
 }
 
@@ -123,19 +102,25 @@ void Model::project_spans(gpu::Encoder& enc, const Activations& a, const Batch& 
                           ops::Input& next) const {
   const Weights::Layer& w = weights().layers[il];
   const ops::Input attended = input_to(w.attn_output, parts_.decode_buffers.attn_input);
-  if (!w.post_attn_norm.buffer && !enc.is_tapped() &&
-      ops::can_project_attended(enc, attended, w.attn_output, scores(il), batch.end_served())) {
-    ops::project_attended(enc,
-                          {.positions = batch.positions,
-                           .spans = parts_.decode_buffers.spans,
-                           .heads = heads(),
-                           .scores = scores(il),
-                           .n_keys = batch.n_keys},
-                          attended, w.attn_output, w.ffn_norm, a.x, next);
+  if (enc.is_tapped() ||
+      !ops::can_project_attended(enc, attended, w.attn_output, scores(il), batch.end_served())) {
+    add_product(enc, a, combine_spans(enc, batch, il), w.attn_output, w.post_attn_norm, w.ffn_norm,
+                fmt::format("layers.{}.attn", il), next);
     return;
   }
-  add_product(enc, a, combine_spans(enc, batch, il), w.attn_output, w.post_attn_norm, w.ffn_norm,
-              fmt::format("layers.{}.attn", il), next);
+  const bool is_normed = w.post_attn_norm.buffer != nullptr;
+  ops::project_attended(enc,
+                        {.positions = batch.positions,
+                         .spans = parts_.decode_buffers.spans,
+                         .heads = heads(),
+                         .scores = scores(il),
+                         .n_keys = batch.n_keys},
+                        attended, w.attn_output, is_normed ? gpu::Tensor() : w.ffn_norm,
+                        is_normed ? a.proj : a.x, next);
+  if (is_normed) {
+    ops::add_and_prepare_input(enc, a.proj, w.post_attn_norm, w.ffn_norm, a.x, next,
+                               config().norm_eps);
+  }
 }
 
 void Model::add_product(gpu::Encoder& enc, const Activations& a, const ops::Input& input,

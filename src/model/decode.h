@@ -1,6 +1,7 @@
 // The fused plan: one decode step with several operations of a layer in one dispatch. What the
-// plain plan, forward(), spells out operation by operation, this does in five to nine dispatches a
-// layer.
+// plain plan, forward(), spells out operation by operation, this does in five dispatches a dense
+// layer, seven where what is added has norms of its own (Gemma), and one more where attention reads
+// many spans.
 #pragma once
 
 #include "base/result.h"
@@ -24,7 +25,7 @@ struct DecodeBuffers {
   gpu::Tensor model_input;  // u32   what the norms leave for qkv, gate_up and output
   gpu::Tensor attn_input;   // u32   what attention leaves for attn_output
   gpu::Tensor ffn_input;    // u32   what the gate leaves for ffn_down
-  ops::Spans spans;         //       between the two halves of attention
+  gpu::Tensor spans;        // f32   between the two halves of attention
 
   static Result<DecodeBuffers> create(gpu::Device& device, const formats::Config& config,
                                       uint32_t context);

@@ -16,19 +16,23 @@ bool is_software(const gpu::Encoder& enc) {
   return enc.device().adapter().kind == AdapterKind::software;
 }
 
-/// Query heads that a workgroup takes at once: as many as share a KV head, up to four. While a GPU
-/// would have few workgroups, fewer heads: a span that several ask for comes from its cache.
+/// Four lanes share a key on a GPU; a software adapter has no lanes to share.
+uint32_t split_workgroup(const gpu::Encoder& enc) { return is_software(enc) ? 64 : 256; }
+
+/// Query heads that a workgroup takes at once: as many as share a KV head, up to four, of large
+/// ones up to two, for which workgroup memory suffices. While a GPU would have few workgroups,
+/// fewer heads: a span that several ask for comes from its cache.
 uint32_t heads_per_pass(const gpu::Encoder& enc, const Heads& heads, uint32_t n_spans) {
   constexpr uint32_t kEnoughWorkgroups = 256;
   const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
-  uint32_t n = q_per_kv >= 3 ? 4 : q_per_kv;
+  uint32_t n = q_per_kv >= 3 && heads.head_dim <= 128 ? 4 : std::min(q_per_kv, 2u);
   if (is_software(enc)) return n;
   while (n > 1 && heads.n_kv_heads * ceil_div(q_per_kv, n) * n_spans < kEnoughWorkgroups) n /= 2;
   return n;
 }
 
-/// Four lanes share a key on a GPU; a software adapter has no lanes to share.
-uint32_t split_workgroup(const gpu::Encoder& enc) { return is_software(enc) ? 64 : 256; }
+/// A GPU needs many loads under way; a software adapter waits for none, and compiles each.
+uint32_t loads_at_once(const gpu::Encoder& enc) { return is_software(enc) ? 1 : 8; }
 
 /// A lane for each four values of a head, and on a GPU many more, which share the spans.
 uint32_t combine_workgroup(const gpu::Encoder& enc, const Heads& heads) {
@@ -37,30 +41,37 @@ uint32_t combine_workgroup(const gpu::Encoder& enc, const Heads& heads) {
 
 }  // namespace
 
-bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads) {
-  const uint32_t n = spans.softmax.dim(0);
-  return check_shape(enc, op, "softmax", spans.softmax, {n, heads.n_heads, 2}) &&
-         check_shape(enc, op, "values", spans.values, {n, heads.n_heads, heads.head_dim});
+bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& spans,
+                 const Heads& heads) {
+  return check_shape(enc, op, "spans", spans,
+                     {spans.dim(0), heads.n_heads, span_dim(heads.head_dim)});
 }
 
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys) {
   const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
-  return uint64_t{4} * n_spans * heads.n_heads * (heads.head_dim + 2);
+  return uint64_t{4} * n_spans * heads.n_heads * span_dim(heads.head_dim);
 }
 
-void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
-                     const gpu::Tensor& page_table, const gpu::Tensor& kv, const Spans& spans,
-                     const Heads& heads, const Scores& scores, uint32_t n_keys, uint32_t first,
-                     uint32_t end) {
-  if (!check_shape(enc, "attention_split", "qkv", qkv, {1, heads.row_dim()})) return;
+void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& kv,
+                     const gpu::Tensor& spans, const Scores& scores, uint32_t n_keys,
+                     uint32_t first, uint32_t end) {
+  const Heads& heads = row.heads;
+  const uint32_t half_dim = row.cos_sin.dim(1);
+  const bool norms = row.q_weight.buffer != nullptr;
+  if (!check_shape(enc, "attention_split", "qkv", row.qkv, {1, heads.row_dim()})) return;
+  if (!check_shape(enc, "attention_split", "positions", row.positions, {1})) return;
   if (!check_spans(enc, "attention_split", spans, heads)) return;
   if (!check_kv_shape(enc, "attention_split", kv, heads)) return;
+  if (!check_most(enc, "attention_split", "rope_dim", 2 * half_dim, heads.head_dim)) return;
   if (!check_multiple(enc, "attention_split", "head_dim", heads.head_dim, 4)) return;
   if (!check_most(enc, "attention_split", "head_dim", heads.head_dim, 256)) return;
   if (!check_multiple(enc, "attention_split", "n_heads", heads.n_heads, heads.n_kv_heads)) return;
   if (!check_multiple(enc, "attention_split", "first", first, kSpan)) return;
-  if (!check_most(enc, "attention_split", "the slab's end", ceil_div(end, kSpan),
-                  spans.softmax.dim(0))) {
+  for (const gpu::Tensor* weight : {&row.q_weight, &row.k_weight}) {
+    if (norms && !check_shape(enc, "attention_split", "weight", *weight, {heads.head_dim})) return;
+  }
+  if (!check_most(enc, "attention_split", "the slab's end", ceil_div(end, kSpan) + 1,
+                  spans.dim(0))) {
     return;
   }
 
@@ -70,26 +81,34 @@ void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tenso
   const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
   const uint32_t seen_to = std::min(n_keys, end);
   const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
-  const uint32_t rounds = team_rounds(enc, reduce_variant(enc), split_workgroup(enc), per_pass);
+  const auto rounds = [&](uint32_t n_heads) -> double {
+    return team_rounds(enc, reduce_variant(enc), split_workgroup(enc), n_heads);
+  };
   enc.dispatch({
       .kernel = kernels::attention_split(kv_variant(kv), reduce_variant(enc)),
-      .bindings = {qkv, positions, page_table, kv, spans.softmax, spans.values},
-      .params = kernels::AttentionSplitParams{.n_heads = heads.n_heads,
-                                              .n_kv_heads = heads.n_kv_heads,
-                                              .head_dim4 = heads.head_dim / 4,
-                                              .scale = scores.scale,
+      .bindings = {row.qkv, row.positions, row.cos_sin, norms ? row.q_weight : row.cos_sin,
+                   norms ? row.k_weight : row.cos_sin, row.page_table, kv, spans},
+      .params = kernels::AttentionSplitParams{.scale = scores.scale,
                                               .window = scores.window,
                                               .softcap = scores.softcap,
-                                              .first = first},
+                                              .first = first,
+                                              .end = end,
+                                              .eps = row.eps},
       .constants = {{"workgroup_size", static_cast<double>(split_workgroup(enc))},
+                    {"n_heads", static_cast<double>(heads.n_heads)},
+                    {"n_kv_heads", static_cast<double>(heads.n_kv_heads)},
                     {"heads_per_pass", static_cast<double>(per_pass)},
-                    {"rounds", static_cast<double>(rounds)}},
-      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans, 1},
+                    {"head_dim4", static_cast<double>(heads.head_dim / 4)},
+                    {"half_dim", static_cast<double>(half_dim)},
+                    {"at_once", static_cast<double>(loads_at_once(enc))},
+                    {"norm_rounds", norms ? rounds(per_pass + 1) : 0},
+                    {"rounds", rounds(per_pass)}},
+      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans + 1, 1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
   });
 }
 
-void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Spans& spans,
+void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const gpu::Tensor& spans,
                        const Heads& heads, const Scores& scores, uint32_t n_keys, Input& next) {
   const uint32_t dim = heads.n_heads * heads.head_dim;
   if (!check_spans(enc, "attention_combine", spans, heads)) return;
@@ -97,12 +116,11 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Sp
   if (!check_next(enc, "attention_combine", next, dim)) return;
   enc.dispatch({
       .kernel = kernels::attention_combine(reduce_variant(enc)),
-      .bindings = {positions, spans.softmax, spans.values, next.words},
-      .params = kernels::AttentionCombineParams{.n_heads = heads.n_heads,
-                                                .head_dim4 = heads.head_dim / 4,
-                                                .window = scores.window,
-                                                .next_dim = dim},
+      .bindings = {positions, spans, next.words},
+      .params = kernels::AttentionCombineParams{.window = scores.window, .next_dim = dim},
       .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))},
+                    {"n_heads", static_cast<double>(heads.n_heads)},
+                    {"head_dim4", static_cast<double>(heads.head_dim / 4)},
                     next_format(next)},
       .workgroups = {heads.n_heads, 1, 1},
       .bytes = spans_bytes(heads, scores, n_keys) + 4 * dim,

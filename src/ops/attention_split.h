@@ -10,35 +10,44 @@ namespace handloom::ops {
 /// Keys of a span: as in kernels/attention_split.wgsl.
 inline constexpr uint32_t kSpan = 64;
 
-/// What the spans of a context leave: how much each weighs, and its values.
-struct Spans {
-  gpu::Tensor softmax;  // f32 [n_spans, n_heads, 2]
-  gpu::Tensor values;   // f32 [n_spans, n_heads, head_dim]
+/// What one row brings to attention, and where its keys and values are kept.
+struct SplitRow {
+  const gpu::Tensor& qkv;        // f32 [1, row_dim], as it was projected
+  const gpu::Tensor& positions;  // u32 [1]
+  const gpu::Tensor& cos_sin;    // f32 [context, rope_dim / 2, 2]
+  const gpu::Tensor& q_weight;  // f32 [head_dim], of the norm of queries, or none: without a buffer
+  const gpu::Tensor& k_weight;  // f32 [head_dim], of the norm of keys, or none
+  const gpu::Tensor& page_table;  // u32 [pages of the context]
+  Heads heads;
+  float eps = 0;
 };
 
+/// Values that a span leaves for each head: max and sum of its softmax, two unused, its values.
+constexpr uint32_t span_dim(uint32_t head_dim) { return 4 + head_dim; }
+
 /// False, and the encoder will refuse to finish, unless the spans are of such heads.
-bool check_spans(gpu::Encoder& enc, std::string_view op, const Spans& spans, const Heads& heads);
+bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& spans,
+                 const Heads& heads);
 /// Bytes of the spans that a row sees.
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys);
 
-/// Attends to the keys of one slab.   Kernel: kernels/attention_split.wgsl
+/// Normalises (where the model does that) and rotates the row's queries and its key, appends key
+/// and value if this slab holds its position, and attends to the slab's keys.   Kernel:
+/// kernels/attention_split.wgsl
 ///
-///   qkv         f32 [1, row_dim], rotated, its key appended
-///   positions   u32 [1]
-///   page_table  u32 [pages of the context]
 ///   kv          the slab [n_pages, page]
-///   first, end  positions that the slab holds, first a multiple of kSpan
+///   spans       f32 [n_spans of the context, n_heads, span_dim]
 ///   n_keys      that the row sees when recorded, for the count of bytes alone
-void attention_split(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
-                     const gpu::Tensor& page_table, const gpu::Tensor& kv, const Spans& spans,
-                     const Heads& heads, const Scores& scores, uint32_t n_keys, uint32_t first,
-                     uint32_t end);
+///   first, end  positions that the slab holds, first a multiple of kSpan
+void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& kv,
+                     const gpu::Tensor& spans, const Scores& scores, uint32_t n_keys,
+                     uint32_t first, uint32_t end);
 
 /// What all spans that the row sees found together, as the next matrix's input.   Kernel:
 /// kernels/attention_combine.wgsl
 ///
 ///   next  of n_heads * head_dim values, head_dim % 8 == 0
-void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const Spans& spans,
+void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const gpu::Tensor& spans,
                        const Heads& heads, const Scores& scores, uint32_t n_keys, Input& next);
 
 }  // namespace handloom::ops

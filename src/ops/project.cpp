@@ -35,60 +35,6 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
   }
 }
 
-bool can_project_qkv(const Matrix& weight, const gpu::Tensor& cos_sin, const gpu::Tensor& kv,
-                     const Heads& heads) {
-  const uint32_t rope_dim = 2 * cos_sin.dim(1);
-  return heads.head_dim % (2 * kBlock) == 0 && rope_dim % 4 == 0 &&
-         (kv.dtype == DType::f32 || kv.dtype == DType::f16) &&
-         std::all_of(weight.parts.begin(), weight.parts.end(), [&](const Matrix::Part& part) {
-           return part.first_row % heads.head_dim == 0 && part.n_rows() % heads.head_dim == 0;
-         });
-}
-
-void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& what) {
-  const Heads& heads = what.heads;
-  const uint32_t half_dim = what.cos_sin.dim(1);
-  if (!check_matrix(enc, "project_qkv", what.weight, heads.row_dim(), input.dim)) return;
-  if (!check_input(enc, "project_qkv", input, what.weight)) return;
-  if (!check_shape(enc, "project_qkv", "qkv", what.qkv, {1, heads.row_dim()})) return;
-  if (!check_shape(enc, "project_qkv", "positions", what.positions, {1})) return;
-  if (!check_most(enc, "project_qkv", "rope_dim", 2 * half_dim, heads.head_dim)) return;
-  if (!check_kv_shape(enc, "project_qkv", what.kv, heads)) return;
-  const bool has_bias = what.bias.buffer != nullptr;
-  if (has_bias && !check_shape(enc, "project_qkv", "bias", what.bias, {heads.row_dim()})) return;
-  if (!can_project_qkv(what.weight, what.cos_sin, what.kv, heads)) {
-    return enc.fail(
-        fmt::format("project_qkv: '{}' has parts, pages or dimensions that it cannot take",
-                    what.weight.parts[0].tensor.name));
-  }
-
-  for (const Matrix::Part& part : what.weight.parts) {
-    const Cut cut = cut_for_pairs(enc, input, part.n_rows() / 2);
-    enc.dispatch({
-        .kernel = kernels::project_qkv(
-            what.kv.dtype == DType::f16 ? kernels::Page::f16 : kernels::Page::f32,
-            act_variant(input.format), weight_variant(part.tensor.dtype),
-            reduce_variant(input.form)),
-        .bindings = {input.words, part.tensor, has_bias ? what.bias : what.cos_sin, what.positions,
-                     what.cos_sin, what.page_table, what.qkv, what.kv},
-        .params =
-            with_planes(kernels::ProjectQkvParams{.in_dim4 = input.dim / 4,
-                                                  .first_head = part.first_row / heads.head_dim,
-                                                  .n_heads = heads.n_heads,
-                                                  .n_kv_heads = heads.n_kv_heads,
-                                                  .head_dim = heads.head_dim,
-                                                  .half_dim = half_dim,
-                                                  .has_bias = has_bias,
-                                                  .n_sums = input.n_sums,
-                                                  .eps = what.eps},
-                        part),
-        .constants = cut.constants,
-        .workgroups = {part.n_rows() / (2 * kBlock), 1, 1},
-        .bytes = input_bytes(input) + part.tensor.bytes() + uint64_t{4} * part.n_rows(),
-    });
-  }
-}
-
 bool can_project_residual(const Matrix& weight) {
   return std::all_of(weight.parts.begin(), weight.parts.end(), [](const Matrix::Part& part) {
     return part.first_row % kBlock == 0 && part.n_rows() % kBlock == 0;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "gpu/encoder.h"
-#include "ops/heads.h"
 #include "ops/input.h"
 #include "ops/matrix.h"
 
@@ -17,32 +16,6 @@ namespace handloom::ops {
 ///   y       f32 [1, out_dim]
 void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const gpu::Tensor& bias,
              const gpu::Tensor& y, float eps);
-
-/// What comes before attention, in one: qkv = scale * weight . input + bias, queries and keys
-/// rotated, keys and values appended to the cache.   Kernel: kernels/project_qkv.wgsl
-///
-///   weight       any type [row_dim, in_dim]: see can_project_qkv
-///   bias         f32 [row_dim], or none: a tensor without a buffer
-///   positions    u32 [1]
-///   cos_sin      f32 [context, rope_dim / 2, 2]
-///   page_table   u32 [pages of the context]
-///   qkv          f32 [1, row_dim]   of which the queries are written
-///   kv           the slab that holds the position [n_pages, page], f32 or f16
-struct QkvProjection {
-  const Matrix& weight;
-  const gpu::Tensor& bias;
-  const gpu::Tensor& positions;
-  const gpu::Tensor& cos_sin;
-  const gpu::Tensor& page_table;
-  const gpu::Tensor& qkv;
-  const gpu::Tensor& kv;
-  Heads heads;
-  float eps = 0;
-};
-void project_qkv(gpu::Encoder& enc, const Input& input, const QkvProjection& what);
-/// Whether pages, dimensions and parts are such: no part ends within a head.
-bool can_project_qkv(const Matrix& weight, const gpu::Tensor& cos_sin, const gpu::Tensor& kv,
-                     const Heads& heads);
 
 /// x += input . weight; next = x * gamma with sums of squares.   Kernel:
 /// kernels/project_residual.wgsl

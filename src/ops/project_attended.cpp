@@ -34,7 +34,8 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
   if (!check_spans(enc, "project_attended", attended.spans, heads)) return;
   if (!check_shape(enc, "project_attended", "positions", attended.positions, {1})) return;
   if (!check_shape(enc, "project_attended", "x", x, {1, dim})) return;
-  if (!check_shape(enc, "project_attended", "gamma", gamma, {dim})) return;
+  const bool adds = gamma.buffer != nullptr;
+  if (adds && !check_shape(enc, "project_attended", "gamma", gamma, {dim})) return;
   if (!check_matrix(enc, "project_attended", weight, dim, in_dim)) return;
   if (!check_input(enc, "project_attended", input, weight)) return;
   if (!check_multiple(enc, "project_attended", "head_dim", heads.head_dim, kBlock)) return;
@@ -53,19 +54,20 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
   for (const Matrix::Part& part : weight.parts) {
     Cut cut = cut_in_few(enc, input, part.n_rows());
     cut.constants.push_back(next_format(next));
+    cut.constants.push_back({"adds", adds ? 1.0 : 0.0});
     cut.constants.push_back({"for_nibbles", static_cast<double>(for_nibbles)});
+    cut.constants.push_back({"n_heads", static_cast<double>(heads.n_heads)});
+    cut.constants.push_back({"head_dim8", static_cast<double>(heads.head_dim / kBlock)});
     cut.constants.push_back({"input_blocks", static_cast<double>(in_dim / kBlock)});
     enc.dispatch({
         .kernel =
             kernels::project_attended(act_variant(input.format), weight_variant(part.tensor.dtype),
                                       reduce_variant(input.form)),
-        .bindings = {attended.positions, attended.spans.softmax, attended.spans.values, part.tensor,
-                     gamma, x, next.words},
+        .bindings = {attended.positions, attended.spans, part.tensor, adds ? gamma : attended.spans,
+                     x, next.words},
         .params = with_planes(kernels::ProjectAttendedParams{.out_dim = part.n_rows(),
                                                              .in_dim4 = in_dim / 4,
                                                              .first_output = part.first_row,
-                                                             .n_heads = heads.n_heads,
-                                                             .head_dim8 = heads.head_dim / kBlock,
                                                              .window = attended.scores.window,
                                                              .next_dim = dim},
                               part),
@@ -75,7 +77,7 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
                  uint64_t{16} * part.n_rows(),
     });
   }
-  next.n_sums = dim / kBlock;
+  if (adds) next.n_sums = dim / kBlock;
 }
 
 }  // namespace handloom::ops

@@ -10,7 +10,7 @@ namespace handloom::ops {
 /// What attention_split left of one row.
 struct Attended {
   const gpu::Tensor& positions;  // u32 [1]
-  const Spans& spans;
+  const gpu::Tensor& spans;      // f32 [n_spans, n_heads, span_dim]
   Heads heads;
   Scores scores;
   uint32_t n_keys = 0;  // that the row sees when recorded, for the count of bytes alone
@@ -20,7 +20,8 @@ struct Attended {
 /// kernels/project_attended.wgsl
 ///
 ///   input   says in what format and form attended values are multiplied; its words are not used
-///   weight  [dim, n_heads * head_dim], gamma, x, next: as of project_residual
+///   weight  [dim, n_heads * head_dim], gamma, x, next: as of project_residual; or gamma is none, a
+///           tensor without a buffer: then x = attended . weight, and next is left as it is
 void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& input,
                       const Matrix& weight, const gpu::Tensor& gamma, const gpu::Tensor& x,
                       Input& next);

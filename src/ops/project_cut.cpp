@@ -27,18 +27,18 @@ bool is_wide(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {
          turns_of(input) % team == 0;
 }
 
-/// `unit`: rows of an output.
 void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
-                   uint32_t unit, uint32_t parts_per_team) {
+                   uint32_t rows_per_output, uint32_t parts_per_team) {
   const ProjectForm& form = input.form;
   const bool takes_four =
-      form.rows_at_once == 4 && parts_per_team == 1 && unit * n_outputs % 4 == 0;
-  const uint32_t rows_at_once = takes_four ? 4 : unit;
+      form.rows_at_once == 4 && parts_per_team == 1 && rows_per_output * n_outputs % 4 == 0;
+  const uint32_t rows_at_once = takes_four ? 4 : rows_per_output;
   const Lanes lanes = lanes_of(enc);
   const bool in_fours =
       form.subgroups && lanes.is_known && turns_of(input) % (4 * parts_per_team * lanes.least) == 0;
-  const uint32_t rounds = team_rounds(enc, reduce_variant(form), cut.workgroup_size,
-                                      unit * cut.n_outputs / rows_at_once, parts_per_team);
+  const uint32_t rounds =
+      team_rounds(enc, reduce_variant(form), cut.workgroup_size,
+                  rows_per_output * cut.n_outputs / rows_at_once, parts_per_team);
   if (form.subgroups) {
     cut.constants.push_back({"parts_per_team", static_cast<double>(parts_per_team)});
   }
@@ -46,19 +46,6 @@ void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32
   cut.constants.push_back({"rounds", static_cast<double>(rounds)});
   cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
-}
-
-Cut cut_of(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs, uint32_t most_outputs,
-           uint32_t unit) {
-  const ProjectForm& form = input.form;
-  const bool wide = is_wide(enc, input, n_outputs);
-  const uint32_t parts_per_team = wide ? 2 : 1;
-  Cut cut = {.workgroup_size = form.workgroup_size,
-             .n_outputs = wide ? kBlock : std::min(form.n_outputs, most_outputs)};
-  const uint32_t needed = parts_per_team * cut.n_outputs * lanes_of(enc).least;
-  if (form.subgroups && (wide || needed < cut.workgroup_size)) cut.workgroup_size = needed;
-  add_constants(cut, enc, input, n_outputs, unit, parts_per_team);
-  return cut;
 }
 
 }  // namespace
@@ -69,13 +56,15 @@ kernels::Reduce reduce_variant(const ProjectForm& form) {
 
 Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
             uint32_t rows_per_output) {
-  Cut cut = cut_of(enc, input, n_outputs, input.form.n_outputs, rows_per_output);
+  const ProjectForm& form = input.form;
+  const bool wide = is_wide(enc, input, n_outputs);
+  const uint32_t parts_per_team = wide ? 2 : 1;
+  Cut cut = {.workgroup_size = form.workgroup_size, .n_outputs = wide ? kBlock : form.n_outputs};
+  const uint32_t needed = parts_per_team * cut.n_outputs * lanes_of(enc).least;
+  if (form.subgroups && (wide || needed < cut.workgroup_size)) cut.workgroup_size = needed;
+  add_constants(cut, enc, input, n_outputs, rows_per_output, parts_per_team);
   cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
   return cut;
-}
-
-Cut cut_for_pairs(const gpu::Encoder& enc, const Input& input, uint32_t n_pairs) {
-  return cut_of(enc, input, n_pairs, kBlock, 2);
 }
 
 Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {

@@ -19,7 +19,7 @@ inline constexpr uint32_t kBlock = 8;
 /// How the workgroups of one dispatch are cut.
 struct Cut {
   uint32_t workgroup_size = 0;
-  uint32_t n_outputs = 0;  // of a workgroup, or pairs of them
+  uint32_t n_outputs = 0;  // of a workgroup
   std::vector<gpu::Constant> constants = {};
 };
 
@@ -27,8 +27,6 @@ struct Cut {
 /// workgroup takes, each of one row or two.
 Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
             uint32_t rows_per_output = 1);
-/// For a kernel whose workgroups take eight pairs of outputs.
-Cut cut_for_pairs(const gpu::Encoder& enc, const Input& input, uint32_t n_pairs);
 /// In as few workgroups as can be without a team having two outputs: for a kernel whose workgroups
 /// have work of their own before they multiply.
 Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs);

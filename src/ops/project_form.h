@@ -24,7 +24,7 @@ struct ProjectForm {
   bool subgroups = false;        // a team is a subgroup; else the whole workgroup
   uint32_t workgroup_size = 64;  // invocations: teams that work side by side
   uint32_t n_outputs = 16;       // of a workgroup, a multiple of 8
-  /// Outputs, or pairs of them, below which two subgroups share one where they can evenly: else
+  /// Outputs below which two subgroups share one where they can evenly: else
   /// there are too few to keep a GPU's memory busy. 0: never.
   uint32_t wide_below = 0;
   /// Rows that a team multiplies at once, so that they share what is read of the input: 1 or 4. One

@@ -54,7 +54,7 @@ Plan fused_model(uint32_t n_layers) {
   std::vector<PlanEntry> entries = {entry("embed", "token_embd", "x"),
                                     entry("prepare_input", "blk.0.attn_norm", "input")};
   for (uint32_t il = 0; il < n_layers; ++il) {
-    entries.push_back(entry("project_qkv", fmt::format("blk.{}.attn_qkv", il), "qkv", 1000,
+    entries.push_back(entry("project", fmt::format("blk.{}.attn_qkv", il), "qkv", 1000,
                             il == 0 ? "n_sums=1" : "n_sums=32"));
     entries.push_back(entry("attention", "qkv", "attn_input"));
     entries.push_back(entry("project_residual", fmt::format("blk.{}.attn_output", il), "x"));
@@ -163,7 +163,7 @@ TEST(Repetition, TakesNoOtherDispatchesIntoALayer) {
   };
   const size_t first = 2, last = 2 + 3 * 7;
   for (const size_t changed : {first, last}) {
-    EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.kernel = "project_qkv_f32"; }), 7u);
+    EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.kernel = "project_f32"; }), 7u);
     EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.bytes = 7; }), 7u);
     EXPECT_EQ(n_blocks(changed, [](PlanEntry& e) { e.bindings.pop_back(); }), 7u);
   }
@@ -175,7 +175,7 @@ TEST(PlanText, SaysWhereTheLastLayerOfAFusedPlanDiffers) {
   const auto lines = lines_of(plan_text(fused_model(8)));
   ASSERT_EQ(lines.size(), 13u);
   EXPECT_EQ(lines[4], "layer 0: 3 dispatches, 3.00 KB");
-  EXPECT_EQ(lines[5], " 2 project_qkv       1x1x1  1.00 KB  blk.0.attn_qkv -> qkv");
+  EXPECT_EQ(lines[5], " 2 project           1x1x1  1.00 KB  blk.0.attn_qkv -> qkv");
   EXPECT_EQ(lines[8], "layers 1..7: the same 3 dispatches, x7, 21.0 KB, but for");
   EXPECT_EQ(lines[9], "25 project_residual  1x1x1  1.00 KB  blk.7.attn_output, output_norm -> x");
   EXPECT_EQ(lines[10], "26 project           1x1x1  1.00 KB  output -> logits");
@@ -184,7 +184,7 @@ TEST(PlanText, SaysWhereTheLastLayerOfAFusedPlanDiffers) {
 TEST(PlanText, SaysWhereTheLastLayerReadsTheOneBeforeIt) {
   Plan plan = fused_model(8);
   plan.entries[2 + 3 * 7].bindings[0].tensor = "blk.6.attn_qkv";
-  EXPECT_NE(plan_text(plan).find("but for\n23 project_qkv "), std::string::npos) << plan_text(plan);
+  EXPECT_NE(plan_text(plan).find("but for\n23 project "), std::string::npos) << plan_text(plan);
 }
 
 TEST(PlanText, ALongKernelNameTakesTwoLines) {

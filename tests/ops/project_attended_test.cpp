@@ -22,19 +22,22 @@ uint32_t dim_of(const AttendedCase& c) { return c.heads.n_heads * c.heads.head_d
 
 /// Spans as attention_split leaves them. Those that the row does not see are NaN.
 struct GivenSpans {
-  Host softmax, values;
-  uint32_t first, end;  // those that are seen
+  Host spans;
+  uint32_t first, end;  // those that are seen, the row's own key the last
 
   explicit GivenSpans(const AttendedCase& c) {
-    const uint32_t n = c.n_keys / ops::kSpan + 3, heads = c.heads.n_heads;
-    end = (c.n_keys + ops::kSpan - 1) / ops::kSpan;
+    const uint32_t n = c.n_keys / ops::kSpan + 4;
+    end = (c.n_keys - 1 + ops::kSpan - 1) / ops::kSpan + 1;
     first = c.window > 0 && c.n_keys > c.window ? (c.n_keys - c.window) / ops::kSpan : 0;
-    softmax = Host({n, heads, 2}, std::vector<float>(size_t{2} * n * heads, kNan));
-    values = Host({n, heads, c.heads.head_dim}, std::vector<float>(size_t{n} * dim_of(c), kNan));
+    const Shape shape{n, c.heads.n_heads, ops::span_dim(c.heads.head_dim)};
+    spans = Host(shape, std::vector<float>(shape.count(), kNan));
   }
 
-  ops::Spans on_gpu(GpuRun& run) const {
-    return {.softmax = run.in("softmax", softmax), .values = run.in("values", values)};
+  void set(uint32_t span, uint32_t head, float max, float sum, std::span<const float> values) {
+    const std::span<float> row = spans.row(size_t{span} * spans.dim(1) + head);
+    row[0] = max;
+    row[1] = sum;
+    std::ranges::copy(values, row.begin() + 4);
   }
 };
 
@@ -43,15 +46,12 @@ struct GivenSpans {
 GivenSpans spans_of(const AttendedCase& c, const Host& row) {
   GivenSpans spans(c);
   const uint32_t head_dim = c.heads.head_dim, n_seen = spans.end - spans.first;
+  const std::vector<float> nothing(head_dim);
   for (uint32_t s = spans.first; s < spans.end; ++s) {
     for (uint32_t h = 0; h < c.heads.n_heads; ++h) {
       const bool is_here = s == spans.first + h % n_seen;
-      const size_t at = size_t{s} * c.heads.n_heads + h;
-      spans.softmax.values[2 * at] = is_here ? 3.0f : 1.0f;
-      spans.softmax.values[2 * at + 1] = is_here ? 1.0f : 0.0f;
-      for (uint32_t i = 0; i < head_dim; ++i) {
-        spans.values.values[at * head_dim + i] = is_here ? row.values[h * head_dim + i] : 0.0f;
-      }
+      const std::span<const float> values(&row.values[size_t{h} * head_dim], head_dim);
+      spans.set(s, h, is_here ? 3.0f : 1.0f, is_here ? 1.0f : 0.0f, is_here ? values : nothing);
     }
   }
   return spans;
@@ -77,7 +77,7 @@ std::optional<std::string> run_attended(const AttendedCase& c, const Features& f
   const Host gamma = ramp({c.out_dim}, 3);
   const gpu::Tensor x = run.inout("x", before);
   const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{c.n_keys - 1});
-  const ops::Spans on_gpu = spans.on_gpu(run);
+  const gpu::Tensor on_gpu = run.in("spans", spans.spans);
   ops::Input next = next_input(run, c.out_dim, next_format);
   const ops::Input input{.dim = dim_of(c), .format = format, .form = form_of(c, run.encoder())};
   ops::project_attended(run.encoder(),
@@ -164,26 +164,57 @@ TEST(ProjectAttended, MatchesTheReferenceForAllHeadsAndFormats) {
   }
 }
 
+TEST(ProjectAttended, LeavesTheProductAloneWhereItIsNormedBeforeItIsAdded) {
+  for (const Features& features : feature_sets()) {
+    const AttendedCase c{.heads = {8, 2, 64}, .out_dim = 96, .part_rows = 40};
+    const Host row = ramp({1, dim_of(c)}, 1);
+    const QuantisedWeight weight({DType::q4_0}, c.out_dim, dim_of(c), 2);
+    constexpr auto kFormat = ops::InputFormat::int8_for_nibbles;
+    GpuRun run(features);
+    const gpu::Tensor y = run.inout("y", Host({1, c.out_dim}, std::vector<float>(c.out_dim, kNan)));
+    const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{c.n_keys - 1}), none;
+    const gpu::Tensor spans = run.in("spans", spans_of(c, row).spans);
+    ops::Input next{.words = run.inout("next", {ops::input_words(c.out_dim)}, DType::u32,
+                                       std::vector<uint32_t>(ops::input_words(c.out_dim), 7)),
+                    .dim = c.out_dim};
+    const ops::Input input{.dim = dim_of(c), .format = kFormat, .form = form_of(c, run.encoder())};
+    ops::project_attended(run.encoder(),
+                          {.positions = positions,
+                           .spans = spans,
+                           .heads = c.heads,
+                           .scores = {},
+                           .n_keys = c.n_keys},
+                          input, weight.on_gpu(run, c.part_rows), none, y, next);
+    ASSERT_TRUE(run.run());
+    const Product product = GivenInput(dim_of(c), kFormat, 0).times(weight.values());
+    EXPECT_TRUE(is_close({"project_attended", describe(c), run.kernels()[0]}, run.values(y),
+                         product.want,
+                         {.roundings = product.roundings + 2, .magnitude = product.magnitude}));
+    for (const uint32_t word : run.words(next.words)) EXPECT_EQ(word, 7u);
+    EXPECT_EQ(next.n_sums, 0u);
+  }
+}
+
 TEST(ProjectAttended, WeighsSpansByTheirSoftmax) {
   const AttendedCase c{.heads = {4, 4, 32}, .out_dim = 16, .n_keys = 300};
   GivenSpans spans(c);
   const Host maxima = ramp({8, 4}, 5), row = ramp({8, 4, 32}, 6);
+  const auto values = [&](uint32_t s, uint32_t h) {
+    return std::span<const float>(&row.values[(size_t{s} * 4 + h) * 32], 32);
+  };
   Host want({1, dim_of(c)}), magnitude({1, dim_of(c)});
   for (uint32_t h = 0; h < 4; ++h) {
     double total = 0;
     const auto weight = [&](uint32_t s) { return std::exp(3.0 * maxima.values[s * 4 + h]); };
     for (uint32_t s = spans.first; s < spans.end; ++s) {
-      spans.softmax.values[2 * (s * 4 + h)] = 3 * maxima.values[s * 4 + h];
-      spans.softmax.values[2 * (s * 4 + h) + 1] = 1 + static_cast<float>(s);
+      spans.set(s, h, 3 * maxima.values[s * 4 + h], 1 + static_cast<float>(s), values(s, h));
       total += weight(s) * (1 + s);
     }
     for (uint32_t i = 0; i < 32; ++i) {
       double sum = 0, size = 0;
       for (uint32_t s = spans.first; s < spans.end; ++s) {
-        const float value = row.values[(s * 4 + h) * 32 + i];
-        spans.values.values[(s * 4 + h) * 32 + i] = value;
-        sum += weight(s) * value / total;
-        size += weight(s) * std::abs(value) / total;
+        sum += weight(s) * values(s, h)[i] / total;
+        size += weight(s) * std::abs(values(s, h)[i]) / total;
       }
       want.values[h * 32 + i] = static_cast<float>(sum);
       magnitude.values[h * 32 + i] = static_cast<float>(size);
@@ -195,20 +226,19 @@ TEST(ProjectAttended, WeighsSpansByTheirSoftmax) {
   const auto variant = run_attended(c, device().adapter().features, spans, weight,
                                     ops::InputFormat::f32, ops::InputFormat::f32, before, x);
   ASSERT_TRUE(variant);
-  // A share is off by exp's error at 6 and twice 3's rounding, which comes in twice; five sums, a
+  // A share is off by exp's error at 6 and twice 3's rounding, which comes in twice; six sums, a
   // quotient; then 128 products.
   const double share = 3 + 2 * 6 + 2;
   EXPECT_TRUE(is_close({"project_attended", describe(c), *variant}, x,
                        reference::matmul(want, weight.values()),
-                       {.roundings = 2 * share + 2 * 5 + kDivision + 128 + 3,
+                       {.roundings = 2 * share + 2 * 6 + kDivision + 128 + 3,
                         .magnitude = reference::matmul(magnitude, magnitudes(weight.values()))}));
 }
 
 TEST(ProjectAttended, RefusesWrongShapes) {
-  const auto message = [](Shape softmax, Shape x, uint32_t in_dim) {
+  const auto message = [](Shape spans_shape, Shape x, uint32_t in_dim) {
     return refusal([&](gpu::Encoder& enc) {
-      const ops::Spans spans{.softmax = f32(softmax, "softmax"),
-                             .values = f32({1, 4, 32}, "values")};
+      const gpu::Tensor spans = f32(spans_shape, "spans");
       ops::Input next{.words = u32({64}, "next"), .dim = 16};
       ops::project_attended(
           enc,
@@ -217,12 +247,12 @@ TEST(ProjectAttended, RefusesWrongShapes) {
           f32({16}, "gamma"), f32(x, "x"), next);
     });
   };
-  EXPECT_EQ(message({1, 4, 2}, {1, 16}, 128), "");
-  EXPECT_EQ(message({1, 8, 2}, {1, 16}, 128),
-            "project_attended: softmax 'softmax' has shape [1, 8, 2], expected [1, 4, 2]");
-  EXPECT_EQ(message({1, 4, 2}, {1, 8}, 128),
+  EXPECT_EQ(message({2, 4, 36}, {1, 16}, 128), "");
+  EXPECT_EQ(message({2, 8, 36}, {1, 16}, 128),
+            "project_attended: spans 'spans' has shape [2, 8, 36], expected [2, 4, 36]");
+  EXPECT_EQ(message({2, 4, 36}, {1, 8}, 128),
             "project_attended: x 'x' has shape [1, 8], expected [1, 16]");
-  EXPECT_EQ(message({1, 4, 2}, {1, 16}, 4096),
+  EXPECT_EQ(message({2, 4, 36}, {1, 16}, 4096),
             "project_attended: what a workgroup keeps is 16384, expected at most 12288");
 }
 

@@ -31,7 +31,7 @@ const kBytesPerWeight = 4.5 / 8; // 4 bits, and an f16 scale for each 32
 const kContext = 4096;
 /** Tokens of the smallest slab of keys and values that the engine makes. */
 const kLeastSlab = 256;
-/** Bindings of the kernel that has the most (src/kernels/project_qkv.wgsl), its parameters apart. */
+/** Bindings of the kernel that has the most (src/kernels/attention_split.wgsl), its parameters apart. */
 const kMostBindings = 8;
 const kWorkgroup = 256;
 const kWorkgroupBytes = 16384;
