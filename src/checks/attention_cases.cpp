@@ -49,17 +49,19 @@ Attended attended(const Host& qkv, std::span<const uint32_t> positions, const Ho
            .magnitude = over(with_value_magnitudes(kv))}};
 }
 
-/// Rows of their own positions each; the kernel is chosen by how many there are.
-std::vector<Expectation> attention(KernelRun& run, std::vector<uint32_t> positions, DType type) {
+/// Rows of their own positions each; the kernel is chosen by how many there are, and `many_rows`.
+std::vector<Expectation> attention(KernelRun& run, std::vector<uint32_t> positions, DType type,
+                                   ops::ManyRows many_rows) {
   const auto rows = static_cast<uint32_t>(positions.size());
   const uint32_t n_keys = std::ranges::max(positions) + 1;
   const Host qkv = ramp({rows, kHeads.row_dim()}, 1), kv = make_kv(n_keys, type);
   const gpu::Tensor y = run.out("y", {rows, kHeads.n_heads * kHeads.head_dim});
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
                  run.in("page_table", kPageTable), on_gpu(run, kv, type),
-                 unset(run, "softmax", {rows, kHeads.n_heads, 2}), y, kHeads, usual(kHeads),
-                 n_keys);
-  Attended a = attended(qkv, positions, kv, std::ceil(n_keys / 64.0) + 1);
+                 unset(run, "softmax", {rows, kHeads.n_heads, 2}), y, kHeads, usual(kHeads), n_keys,
+                 {}, many_rows);
+  const double chunk = many_rows == ops::ManyRows::lanes ? 4 : 64;  // keys of one maximum
+  Attended a = attended(qkv, positions, kv, std::ceil(n_keys / chunk) + 1);
   return {{y, std::move(a.want), std::move(a.tolerance)}};
 }
 
@@ -110,10 +112,14 @@ void add_attention_cases(KernelCases& cases) {
     const std::string about =
         fmt::format("{}, pages {}", describe(kHeads), handloom::to_string(type));
     cases.push_back({"attention", "3 rows, " + about, [type](KernelRun& run) {
-                       return attention(run, {64, 0, 129}, type);
+                       return attention(run, {64, 0, 129}, type, ops::ManyRows::workgroups);
                      }});
-    cases.push_back({"attention_prefill", "8 rows, " + about,
-                     [type](KernelRun& run) { return attention(run, kPositions, type); }});
+    cases.push_back({"attention_prefill", "8 rows, " + about, [type](KernelRun& run) {
+                       return attention(run, kPositions, type, ops::ManyRows::workgroups);
+                     }});
+    cases.push_back({"attention_lanes", "8 rows, " + about, [type](KernelRun& run) {
+                       return attention(run, kPositions, type, ops::ManyRows::lanes);
+                     }});
     const auto both = [type](KernelRun& run) { return split_and_combine(run, type); };
     cases.push_back({"attention_split", "then combined, " + about, both});
     cases.push_back({"attention_combine", "after the split, " + about, both});

@@ -22,6 +22,9 @@ using Format = ops::InputFormat;
 constexpr QuantisedType kSomeTypes[] = {{DType::f32},  {DType::f16},  {DType::bf16},
                                         {DType::q4_0}, {DType::q8_0}, {DType::mlc_q4}};
 
+constexpr std::pair<const char*, ops::ManyRows> kForManyRows[] = {
+    {"matmul_tile", ops::ManyRows::workgroups}, {"matmul_lanes", ops::ManyRows::lanes}};
+
 std::string describe(const QuantisedType& type) {
   std::string text = fmt::format("weight {}", handloom::to_string(type.file));
   if (type.group > 0) text += fmt::format(" of groups of {}", type.group);
@@ -37,12 +40,13 @@ std::vector<Expectation> embed(KernelRun& run, const QuantisedType& type) {
   return {{x, reference::embed(ids, weight.values())}};
 }
 
-std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows) {
+std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows,
+                                std::optional<ops::ManyRows> many_rows = {}) {
   const uint32_t in_dim = 3 * row_multiple(type), out_dim = 37;
   const QuantisedWeight weight(type, out_dim, in_dim, 2);
   const Host x = ramp({rows, in_dim}, 1), values = weight.values();
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y);
+  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, many_rows);
   return {{y,
            reference::matmul(x, values),
            {.roundings = in_dim + 1.0,
@@ -201,8 +205,10 @@ void add_products(KernelCases& cases, const Features& features, std::string_view
 void add_matrix_cases(KernelCases& cases, const Features& features) {
   for (const QuantisedType& type : kSomeTypes) {
     cases.push_back({"embed", describe(type), [type](KernelRun& run) { return embed(run, type); }});
-    cases.push_back({"matmul_tile", "33 rows, " + describe(type),
-                     [type](KernelRun& run) { return matmul(run, type, 33); }});
+    for (const auto& [kernel, how] : kForManyRows) {
+      cases.push_back({kernel, "33 rows, " + describe(type),
+                       [type, how](KernelRun& run) { return matmul(run, type, 33, how); }});
+    }
   }
   const std::vector<QuantisedType> all = weight_types();
   for (const QuantisedType& type : all) {

@@ -145,8 +145,15 @@ struct Loader::FirstSteps {
     const ops::TokenChoice choice = ops::token_choice(e.default_sampling);
     e.device.write(step.sampling.options, std::as_bytes(std::span(&sampling, 1)));
     using Ending = Engine::Impl::Ending;
-    TRY(gpu::Recording prefill, e.record_step(step, kv, n_tokens, n_tokens, Ending::logits));
-    TRY(gpu::Recording decode, e.record_step(step, kv, 1, 1, Ending::token, choice));
+    const auto record = [&](std::string label, uint32_t n_rows, Ending ending) {
+      gpu::Encoder enc(e.device, std::move(label));
+      enc.leave_out_repeats();
+      e.encode_step(enc, step, kv, n_rows, n_rows, ending, choice);
+      return enc.finish();
+    };
+    // The decode step has the kernels that take longest to compile: they are begun first.
+    TRY(gpu::Recording decode, record("first decode step", 1, Ending::token));
+    TRY(gpu::Recording prefill, record("first prefill", n_tokens, Ending::logits));
     return std::make_unique<FirstSteps>(std::move(kv), std::move(step), std::move(prefill),
                                         std::move(decode));
   }

@@ -48,8 +48,12 @@ struct Engine::Impl {
 
   /// Where a recorded step ends: with the last row's logits, or with the next token chosen.
   enum class Ending { logits, token };
-  /// Records the forward pass of `n_tokens` rows that end at position `n_keys` - 1. `choice` tells
-  /// what takes part where a token is chosen.
+  /// The forward pass of `n_tokens` rows that end at position `n_keys` - 1. `choice` tells what
+  /// takes part where a token is chosen.
+  void encode_step(gpu::Encoder& enc, const StepBuffers& step, const kv_cache::KvCache& kv,
+                   uint32_t n_tokens, uint32_t n_keys, Ending ending,
+                   const ops::TokenChoice& choice = {});
+  /// The same, recorded.
   Result<gpu::Recording> record_step(const StepBuffers& step, const kv_cache::KvCache& kv,
                                      uint32_t n_tokens, uint32_t n_keys, Ending ending,
                                      const ops::TokenChoice& choice = {});

@@ -37,9 +37,10 @@ class Loader {
   gpu::Device& device() { return impl_->device; }
 
  private:
-  /// One prefill and one decode step on nothing in particular. Drivers compile a kernel when it is
-  /// created or when it first runs; both belong to loading, not to the first answer. They are
-  /// recorded before the weights come, so that a page compiles and fetches at once.
+  /// The kernels of a prefill and of a decode step, on nothing in particular. Drivers compile a
+  /// kernel when it is created or when it first runs; both belong to loading, not to the first
+  /// answer. They are recorded before the weights come, so that a page compiles and fetches at
+  /// once.
   struct FirstSteps;
 
   enum class Stage { weights, kernels, readbacks, done };

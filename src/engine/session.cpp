@@ -36,11 +36,9 @@ void Engine::Impl::write_tokens(const StepBuffers& step, std::span<const uint32_
   device.write(step.state.positions, std::as_bytes(std::span(positions)));
 }
 
-Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
-                                                 const kv_cache::KvCache& kv, uint32_t n_tokens,
-                                                 uint32_t n_keys, Ending ending,
-                                                 const ops::TokenChoice& choice) {
-  gpu::Encoder enc(device, n_tokens == 1 ? "decode step" : fmt::format("prefill {}", n_tokens));
+void Engine::Impl::encode_step(gpu::Encoder& enc, const StepBuffers& step,
+                               const kv_cache::KvCache& kv, uint32_t n_tokens, uint32_t n_keys,
+                               Ending ending, const ops::TokenChoice& choice) {
   const model::Batch batch = {.token_ids = step.state.token_ids.first_rows(n_tokens),
                               .positions = step.state.positions.first_rows(n_tokens),
                               .n_keys = n_keys};
@@ -52,6 +50,14 @@ Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
     }
     ops::sample_token(enc, step.logits, step.sampling, step.state, n_tokens - 1, choice);
   }
+}
+
+Result<gpu::Recording> Engine::Impl::record_step(const StepBuffers& step,
+                                                 const kv_cache::KvCache& kv, uint32_t n_tokens,
+                                                 uint32_t n_keys, Ending ending,
+                                                 const ops::TokenChoice& choice) {
+  gpu::Encoder enc(device, n_tokens == 1 ? "decode step" : fmt::format("prefill {}", n_tokens));
+  encode_step(enc, step, kv, n_tokens, n_keys, ending, choice);
   return enc.finish();
 }
 

@@ -61,6 +61,17 @@ void Encoder::add_known_subgroup_size(Dispatch& dispatch) const {
   dispatch.constants.push_back({"known_subgroup_size", static_cast<double>(all.min_subgroup_size)});
 }
 
+bool Encoder::is_repeat(Id pipeline, const Dispatch& dispatch) {
+  if (!written_) return false;
+  std::vector<Id> written = {pipeline};
+  for (size_t i = 0; i < dispatch.bindings.size(); ++i) {
+    if (dispatch.kernel.bindings[i].access != Access::read) {
+      written.push_back(dispatch.bindings[i].buffer->id());
+    }
+  }
+  return !written_->insert(std::move(written)).second;
+}
+
 void Encoder::dispatch(Dispatch dispatch) {
   const Kernel& kernel = dispatch.kernel;
   const size_t n_uniform = kernel.params_bytes > 0 ? 1 : 0;
@@ -80,9 +91,10 @@ void Encoder::dispatch(Dispatch dispatch) {
     for (const Tensor& t : dispatch.bindings) dispatch.bytes += t.bytes();
   }
   add_known_subgroup_size(dispatch);
+  const Id pipeline = device_.pipeline(kernel, dispatch.constants);
+  if (is_repeat(pipeline, dispatch)) return;
   const auto [x, y, z] = dispatch.workgroups;
-  recording_.commands_.push_back(
-      {.pipeline = device_.pipeline(kernel, dispatch.constants), .workgroups = {x, y, z}});
+  recording_.commands_.push_back({.pipeline = pipeline, .workgroups = {x, y, z}});
   recording_.dispatches_.push_back(std::move(dispatch));
 }
 

@@ -10,6 +10,8 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,6 +94,11 @@ class Encoder {
   const Features& features() const { return features_; }
   void restrict_features(const Features& features) { features_ = features; }
 
+  /// From here on leaves out a dispatch of a pipeline that has written to the same buffers before.
+  /// For a list that is only to run every pipeline: what it leaves in the buffers means nothing,
+  /// but whatever is read was written.
+  void leave_out_repeats() { written_.emplace(); }
+
   void dispatch(Dispatch dispatch);
   /// Between two buffers; equal bytes.
   void copy(const Tensor& from, const Tensor& to);
@@ -106,12 +113,15 @@ class Encoder {
 
  private:
   void add_known_subgroup_size(Dispatch& dispatch) const;
+  bool is_repeat(Id pipeline, const Dispatch& dispatch);
 
   Device& device_;
   Features features_;
   StageTap tap_;
   Recording recording_;
   std::string failure_;
+  std::optional<std::set<std::vector<Id>>>
+      written_;  // by a pipeline, which comes first, to buffers
 };
 
 }  // namespace handloom::gpu

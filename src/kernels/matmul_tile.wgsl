@@ -7,7 +7,7 @@
 //   3        params  Params                          uniform
 //
 //   dispatch   (ceil(out_dim / 32), ceil(rows / 32), 1): one workgroup computes a 32 x 32 tile of y
-//   requires   in_dim % 4 == 0, depth even
+//   requires   in_dim % 4 == 0
 //   numerics   f32 products and sums of the dequantised weights; checked against reference/matmul.cpp
 //   cost       2 * rows * out_dim * in_dim operations; each weight is read ceil(rows / 32) times
 //
@@ -31,8 +31,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-const tile = 32u;         // rows and outputs of a tile
-override depth: u32 = 8;  // vec4s of the inner dimension staged at a time
+const tile = 32u;  // rows and outputs of a tile
+const depth = 8u;  // vec4s of the inner dimension staged at a time
 
 // Rows lie depth + 1 apart: those of a column start in different memory banks.
 var<workgroup> x_tile: array<vec4f, tile * (depth + 1)>;

@@ -35,8 +35,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> cuts: array<Cut>;
 @group(0) @binding(5) var<uniform> params: Params;
 
+// A weight a bin, and workgroup_size of them: first of the stage before, then of this one.
 var<workgroup> low: array<atomic<u32>, n_bins>;
 var<workgroup> high: array<atomic<u32>, n_bins>;
+
+fn weight_of_bin(stage: u32, bin: u32) -> vec2u {
+  return vec2u(atomicLoad(&low[bin]), atomicLoad(&high[bin]));
+}
 
 // Adds without losing the carry.
 fn add_to_bin(bin: u32, weight: vec2u) {
@@ -66,9 +71,11 @@ fn sample_cut(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   }
   var known = Cut(0u, nobody, vec2u(0u), vec2u(0u));
   if (stage > 0u) {
-    let at = 2u * ((stage - 1u) * n_bins + bin_of(lane));
-    let weight = vec2u(atomicLoad(&histograms[at]), atomicLoad(&histograms[at + 1u]));
-    known = find_digit(stage - 1u, stage - 1u >= params.first_by_probability, weight, largest, lane);
+    let at = 2u * ((stage - 1u) * n_bins + lane);
+    atomicStore(&low[lane], atomicLoad(&histograms[at]));
+    atomicStore(&high[lane], atomicLoad(&histograms[at + 1u]));
+    workgroupBarrier();
+    known = find_digit(stage - 1u, stage - 1u >= params.first_by_probability, largest, lane);
     if (group.x == 0u && lane == 0u) {
       cuts[stage - 1u] = known;
     }

@@ -28,7 +28,14 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> cuts: array<Cut>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-const workgroup_size = 256u;
+const workgroup_size = 64u;
+
+var<workgroup> ties_in_run: array<u32, workgroup_size>;
+
+fn weight_of_bin(stage: u32, bin: u32) -> vec2u {
+  let at = 2u * (stage * n_bins + bin);
+  return vec2u(histograms[at], histograms[at + 1u]);
+}
 
 fn has_key(i: u32, key: u32) -> bool {
   return i < params.vocab_size && order_key(scaled_logit(logits[i])) == key;
@@ -41,9 +48,7 @@ fn sample_ties(@builtin(local_invocation_index) lane: u32) {
   if (by_probability) {
     largest = largest_scaled_logit(params.n_maxima, lane);
   }
-  let at = 2u * (params.last_stage * n_bins + bin_of(lane));
-  let of_bin = vec2u(histograms[at], histograms[at + 1u]);
-  let cut = find_digit(params.last_stage, by_probability, of_bin, largest, lane);
+  let cut = find_digit(params.last_stage, by_probability, largest, lane);
   if (lane == 0u) {
     cuts[params.last_stage] = cut;
   }
@@ -51,28 +56,35 @@ fn sample_ties(@builtin(local_invocation_index) lane: u32) {
     return;  // all of them are kept
   }
 
-  // A lane counts the ties in a run of ids; the one whose run reaches the target counts again.
+  // A lane counts the ties in a run of ids; in the run that reaches the target the first counts again.
   let run = (params.vocab_size + workgroup_size - 1u) / workgroup_size;
   var n_ties = 0u;
   for (var i = lane * run; i < (lane + 1u) * run; i++) {
     n_ties += select(0u, 1u, has_key(i, cut.key));
   }
+  ties_in_run[lane] = n_ties;
+  workgroupBarrier();
+  if (lane > 0u) {
+    return;
+  }
   var weight = vec2u(1u, 0u);
   if (by_probability) {
     weight = probability_weight(from_order_key(cut.key), largest);
   }
-  let of_run = multiply64(weight, n_ties);
-  let sum = accumulate(of_run, lane);
-  if (!reaches(sum, of_run, cut.remaining)) {
-    return;
-  }
-  var so_far = subtract64(sum, of_run);
-  for (var i = lane * run; i < (lane + 1u) * run; i++) {
-    if (has_key(i, cut.key)) {
-      so_far = add64(so_far, weight);
-      if (!is_less64(so_far, cut.remaining)) {
-        cuts[params.last_stage].last_id = i;
-        return;
+  var so_far = vec2u(0u);
+  for (var r = 0u; r < workgroup_size; r++) {
+    let with_run = add64(so_far, multiply64(weight, ties_in_run[r]));
+    if (is_less64(with_run, cut.remaining)) {
+      so_far = with_run;
+      continue;
+    }
+    for (var i = r * run; i < (r + 1u) * run; i++) {
+      if (has_key(i, cut.key)) {
+        so_far = add64(so_far, weight);
+        if (!is_less64(so_far, cut.remaining)) {
+          cuts[params.last_stage].last_id = i;
+          return;
+        }
       }
     }
   }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t kRowsPerWorkgroup = 4;  // as in attention_prefill.wgsl
 
-/// The parameters that both kernels have.
+/// The parameters that all three kernels have.
 template <class Params>
 Params params_of(const Heads& heads, const Scores& scores, const SlabRange& slab) {
   return {.row_dim4 = heads.row_dim() / 4,
@@ -40,7 +40,7 @@ uint64_t bytes_seen(const gpu::Tensor& kv, const Heads& heads, const Scores& sco
 void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
                const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& softmax,
                const gpu::Tensor& y, const Heads& heads, const Scores& scores, uint32_t n_keys,
-               const SlabRange& slab) {
+               const SlabRange& slab, std::optional<ManyRows> many_rows) {
   const uint32_t rows = positions.dim(0);
 
   if (!check_shape(enc, "attention", "qkv", qkv, {rows, heads.row_dim()})) return;
@@ -54,7 +54,19 @@ void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
 
   const bool is_prefill = rows >= kRowsPerWorkgroup;
   const uint64_t bytes = 2 * y.bytes() + bytes_seen(kv, heads, scores, n_keys, slab);
-  if (is_prefill) {
+  if (is_prefill && many_rows.value_or(many_rows_on(enc)) == ManyRows::lanes) {
+    const uint32_t n_lanes = lanes_workgroup(enc);
+    auto params = params_of<kernels::AttentionLanesParams>(heads, scores, slab);
+    params.rows = rows;
+    enc.dispatch({
+        .kernel = kernels::attention_lanes(kv_variant(kv)),
+        .bindings = {qkv, positions, page_table, kv, softmax, y},
+        .params = params,
+        .constants = {{"workgroup_size", static_cast<double>(n_lanes)}},
+        .workgroups = {heads.n_heads, ceil_div(rows, n_lanes), 1},
+        .bytes = bytes,
+    });
+  } else if (is_prefill) {
     auto params = params_of<kernels::AttentionPrefillParams>(heads, scores, slab);
     params.rows = rows;
     enc.dispatch({

@@ -5,17 +5,24 @@
 namespace handloom::ops {
 namespace {
 
-constexpr uint32_t kTile = 32;  // as in matmul_tile.wgsl
+constexpr uint32_t kTile = 32;      // as in matmul_tile.wgsl
+constexpr uint32_t kLanesTile = 4;  // as in matmul_lanes.wgsl
 
-/// A browser has the memory of each workgroup zeroed, which costs a software adapter more than
-/// barriers do: the less, the better.
-uint32_t tile_depth(const gpu::Encoder& enc) {
-  return enc.device().adapter().kind == AdapterKind::software ? 2 : 8;
+/// The parameters that both kernels for many rows have.
+template <class Params>
+Params params_of(const gpu::Tensor& x, const Matrix::Part& part, uint32_t out_dim) {
+  return with_planes(Params{.rows = x.dim(0),
+                            .out_dim = part.n_rows(),
+                            .in_dim4 = x.dim(1) / 4,
+                            .y_dim = out_dim,
+                            .first_output = part.first_row},
+                     part);
 }
 
 }  // namespace
 
-void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y) {
+void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y,
+            std::optional<ManyRows> many_rows) {
   const uint32_t rows = x.dim(0), in_dim = x.dim(1), out_dim = weight.out_dim();
 
   if (!check_shape(enc, "matmul", "y", y, {rows, out_dim})) return;
@@ -37,17 +44,22 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
           .workgroups = {ceil_div(part.n_rows(), n_outputs), rows, 1},
           .bytes = bytes,
       });
+    } else if (many_rows.value_or(many_rows_on(enc)) == ManyRows::lanes) {
+      const uint32_t n_lanes = lanes_workgroup(enc);
+      enc.dispatch({
+          .kernel = kernels::matmul_lanes(weight_variant(part.tensor.dtype)),
+          .bindings = {x, part.tensor, y},
+          .params = params_of<kernels::MatmulLanesParams>(x, part, out_dim),
+          .constants = {{"workgroup_size", static_cast<double>(n_lanes)}},
+          .workgroups = {ceil_div(part.n_rows(), kLanesTile * n_lanes), ceil_div(rows, kLanesTile),
+                         1},
+          .bytes = bytes,
+      });
     } else {
       enc.dispatch({
           .kernel = kernels::matmul_tile(weight_variant(part.tensor.dtype)),
           .bindings = {x, part.tensor, y},
-          .params = with_planes(kernels::MatmulTileParams{.rows = rows,
-                                                          .out_dim = part.n_rows(),
-                                                          .in_dim4 = in_dim / 4,
-                                                          .y_dim = out_dim,
-                                                          .first_output = part.first_row},
-                                part),
-          .constants = {{"depth", static_cast<double>(tile_depth(enc))}},
+          .params = params_of<kernels::MatmulTileParams>(x, part, out_dim),
           .workgroups = {ceil_div(part.n_rows(), kTile), ceil_div(rows, kTile), 1},
           .bytes = bytes,
       });

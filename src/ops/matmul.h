@@ -1,12 +1,16 @@
 #pragma once
 
 #include "gpu/encoder.h"
+#include "ops/many_rows.h"
 #include "ops/matrix.h"
+
+#include <optional>
 
 namespace handloom::ops {
 
 /// y[r,n] = sum over k of x[r,k] * weight[n,k].   Kernels: kernels/matmul_vec.wgsl for up to
-/// kMatmulVecRows rows, kernels/matmul_tile.wgsl for more.
+/// kMatmulVecRows rows, kernels/matmul_tile.wgsl or kernels/matmul_lanes.wgsl for more, as
+/// `many_rows` says, or many_rows_on().
 ///
 ///   x       f32 [rows, in_dim]
 ///   weight  any type [out_dim, in_dim]
@@ -14,9 +18,10 @@ namespace handloom::ops {
 ///
 /// in_dim must be a multiple of 4, of 32 for a quantised weight. A dispatch for each part of the
 /// weight.
-void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y);
+void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y,
+            std::optional<ManyRows> many_rows = {});
 
-/// From here on a tile, which reads each weight once for 32 rows, costs less than a vector a row.
+/// From here on a tile, which reads each weight once for its rows, costs less than a vector a row.
 inline constexpr uint32_t kMatmulVecRows = 4;
 
 }  // namespace handloom::ops

@@ -41,6 +41,28 @@ TEST(Encoder, ARecordingRunsAgainOnWhatIsThereThen) {
   EXPECT_EQ(download(device(), y)[63], 11 * 63u);
 }
 
+TEST(Encoder, LeavesOutWhatRepeatsAPipelineIntoTheSameBuffers) {
+  const gpu::Tensor x = upload(device(), "x", count_up(32)),
+                    y = upload(device(), "y", count_up(32)),
+                    z = upload(device(), "z", count_up(32));
+  gpu::Encoder encoder(device(), "test");
+  encoder.dispatch(scale(x, y, 1));  // nobody has asked for it yet
+  encoder.leave_out_repeats();
+  encoder.dispatch(scale(x, y, 10));
+  encoder.dispatch(scale(x, y, 100));  // left out: the factor is no part of the pipeline
+  encoder.dispatch(scale(z, y, 100));  // left out: what is read does not matter
+  encoder.dispatch(scale(x, z, 1000));
+  gpu::Dispatch other = scale(x, y, 10000);
+  other.constants = {{"workgroup_size", 32}};
+  encoder.dispatch(std::move(other));
+  const gpu::Recording recording = encoder.finish().value();
+  EXPECT_EQ(recording.commands().size(), 4u);
+  EXPECT_EQ(recording.plan().size(), 4u);
+  device().submit(recording);
+  EXPECT_EQ(download(device(), y)[3], 3 * 10012u);
+  EXPECT_EQ(download(device(), z)[3], 3 * 1001u);
+}
+
 TEST(Encoder, ARecordingMayBeMovedAndOutliveItsTensorsNames) {
   const gpu::Tensor y = upload(device(), "y", count_up(4));
   std::optional<gpu::Recording> kept;

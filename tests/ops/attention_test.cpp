@@ -28,7 +28,10 @@ uint32_t first_key(const std::vector<uint32_t>& positions, uint32_t window) {
 
 /// Once for the key and once for every later chunk that raises the maximum; a window may begin
 /// within a chunk.
-double n_exps(uint32_t n_keys) { return std::ceil(n_keys / 64.0) + 1; }
+double n_exps(uint32_t n_keys, ops::ManyRows many_rows) {
+  const double chunk = many_rows == ops::ManyRows::lanes ? 4 : 64;
+  return std::ceil(n_keys / chunk) + 1;
+}
 
 /// What slabs leave each other. It begins as NaN: the first slab may not read it.
 gpu::Tensor unset_softmax(GpuRun& run, uint32_t rows, const ops::Heads& heads) {
@@ -36,9 +39,9 @@ gpu::Tensor unset_softmax(GpuRun& run, uint32_t rows, const ops::Heads& heads) {
   return run.inout("softmax", Host(shape, std::vector<float>(shape.count(), kNan)));
 }
 
-std::string check_attention(const ops::Heads& heads, const Host& qkv,
-                            const std::vector<uint32_t>& positions, const ops::Scores& scores,
-                            DType type, const Features& features) {
+std::string check_kernel(const ops::Heads& heads, const Host& qkv,
+                         const std::vector<uint32_t>& positions, const ops::Scores& scores,
+                         DType type, const Features& features, ops::ManyRows many_rows) {
   const uint32_t n_keys = std::ranges::max(positions) + 1;
   const Host kv = make_kv(heads, first_key(positions, scores.window), n_keys, type);
   const uint32_t rows = qkv.dim(0);
@@ -47,7 +50,7 @@ std::string check_attention(const ops::Heads& heads, const Host& qkv,
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
                  run.in("page_table", kPageTable),
                  run.in("kv", pages_shape(kv, type), type, page_words(kv, type)),
-                 unset_softmax(run, rows, heads), y, heads, scores, n_keys);
+                 unset_softmax(run, rows, heads), y, heads, scores, n_keys, {}, many_rows);
   const std::string shape = fmt::format("{} rows {} window {} last {}", describe(heads),
                                         positions.size(), scores.window, positions.back());
   const auto ran = run.run();
@@ -58,26 +61,39 @@ std::string check_attention(const ops::Heads& heads, const Host& qkv,
                                 heads.head_dim, {scores.scale, scores.window, scores.softcap});
   };
   const double largest = largest_score(qkv, heads, scores.scale);
-  const Tolerance tolerance{
-      .roundings = attention_roundings(heads, largest, scores.softcap, n_keys, n_exps(n_keys)),
-      .magnitude = reference_on(with_value_magnitudes(kv))};
+  const Tolerance tolerance{.roundings = attention_roundings(heads, largest, scores.softcap, n_keys,
+                                                             n_exps(n_keys, many_rows)),
+                            .magnitude = reference_on(with_value_magnitudes(kv))};
   EXPECT_TRUE(
       is_close({"attention", shape, run.kernels()[0]}, run.values(y), reference_on(kv), tolerance));
   return run.kernels()[0];
+}
+
+/// With every kernel that takes so many rows; answers with their names.
+std::set<std::string> check_attention(const ops::Heads& heads, const Host& qkv,
+                                      const std::vector<uint32_t>& positions,
+                                      const ops::Scores& scores, DType type,
+                                      const Features& features) {
+  std::set<std::string> names;
+  for (const ops::ManyRows how : kManyRows) {
+    names.insert(check_kernel(heads, qkv, positions, scores, type, features, how));
+  }
+  return names;
 }
 
 Host make_qkv(const ops::Heads& heads, const std::vector<uint32_t>& positions) {
   return ramp({static_cast<uint32_t>(positions.size()), heads.row_dim()}, 1);
 }
 
-/// Those of the kernel for up to three rows and of the one for more.
+/// Those of the kernel for up to three rows and of the two for more.
 std::set<std::string> every_variant() {
   std::set<std::string> names = supported_variants("attention");
   names.merge(supported_variants("attention_prefill"));
+  names.merge(supported_variants("attention_lanes"));
   return names;
 }
 
-/// The same rows by threes, for the first kernel, and all at once, for the other.
+/// The same rows by threes, for the first kernel, and all at once, for the others.
 const std::vector<uint32_t> kFewAndMany[] = {{64, 0, 129}, {14, 63, 16}, {15, 62}, kPositions};
 
 TEST(Attention, MatchesTheReferenceInEveryVariant) {
@@ -86,7 +102,7 @@ TEST(Attention, MatchesTheReferenceInEveryVariant) {
     for (const DType type : kKvTypes) {
       for_each_heads([&](const ops::Heads& heads) {
         for (const auto& rows : kFewAndMany) {
-          seen.insert(
+          seen.merge(
               check_attention(heads, make_qkv(heads, rows), rows, usual(heads), type, features));
         }
       });
@@ -136,7 +152,7 @@ TEST(Attention, AWindowHidesAllButTheLastKeysInEveryVariant) {
         ops::Scores scores = usual(heads);
         scores.window = window;
         for (const auto& rows : kFewAndMany) {
-          seen.insert(check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
+          seen.merge(check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
         }
       }
     }
@@ -213,8 +229,7 @@ TEST(Attention, CapsTheScoresInEveryVariant) {
           // Scores of some units, so that these caps bend all of them, some, and hardly any.
           const ops::Scores scores{.scale = 2, .window = window, .softcap = softcap};
           for (const auto& rows : kFewAndMany) {
-            seen.insert(
-                check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
+            seen.merge(check_attention(heads, make_qkv(heads, rows), rows, scores, type, features));
           }
         }
       }
@@ -239,6 +254,7 @@ struct SlabCase {
   std::vector<uint32_t> positions;
   uint32_t window = 0;
   DType type = DType::f32;
+  ops::ManyRows many_rows = ops::ManyRows::workgroups;
 };
 
 constexpr uint32_t kManyTokens = 1300;
@@ -278,7 +294,7 @@ std::vector<uint32_t> attend_by_slabs(const SlabCase& c, const Host& kv,
   for (const auto& [range, slab] : slabs) {
     ops::attention(run.encoder(), qkv, positions, table,
                    run.in("kv", pages_shape(slab, c.type), c.type, page_words(slab, c.type)),
-                   softmax, y, c.heads, scores, n_keys, range);
+                   softmax, y, c.heads, scores, n_keys, range, c.many_rows);
   }
   const auto ran = run.run();
   EXPECT_TRUE(ran);
@@ -295,6 +311,10 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
   std::vector<uint32_t> prefill(70);
   for (uint32_t r = 0; r < prefill.size(); ++r) prefill[r] = 1230 + r;
   const std::vector<uint32_t> mixed = {0, 255, 256, 1279, 1280, 511, 513, 1024, 1};
+  using enum ops::ManyRows;
+  const std::pair<std::vector<uint32_t>, ops::ManyRows> kernels[] = {
+      {decode, workgroups}, {few, workgroups}, {prefill, workgroups},
+      {mixed, workgroups},  {prefill, lanes},  {mixed, lanes}};
   for (const DType type : kKvTypes) {
     for (const ops::Heads& heads : {ops::Heads{.n_heads = 4, .n_kv_heads = 2, .head_dim = 32},
                                     ops::Heads{.n_heads = 2, .n_kv_heads = 1, .head_dim = 80},
@@ -304,9 +324,13 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
       for (uint32_t i = 0; i < kManyTokens; ++i) positions[i] = i;
       for (uint32_t i = 0; i < pages.size(); ++i) pages[i] = i;
       reference::kv_append(ramp({kManyTokens, heads.row_dim()}, 2), positions, pages, kv, type);
-      for (const auto& rows : {decode, few, prefill, mixed}) {
+      for (const auto& [rows, many_rows] : kernels) {
         for (const uint32_t window : {0, 1, 100, 256, 600}) {
-          const SlabCase c{.heads = heads, .positions = rows, .window = window, .type = type};
+          const SlabCase c{.heads = heads,
+                           .positions = rows,
+                           .window = window,
+                           .type = type,
+                           .many_rows = many_rows};
           SCOPED_TRACE(fmt::format("{} {} rows {} window {}", to_string(type), describe(heads),
                                    rows.size(), window));
           Host uncut;
@@ -321,7 +345,7 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
           const double largest = largest_score(make_qkv(heads, rows), heads, scores.scale);
           EXPECT_TRUE(is_close({"attention", "slabs", "uncut"}, uncut, reference_on(kv),
                                {.roundings = attention_roundings(heads, largest, 0, kManyTokens,
-                                                                 n_exps(kManyTokens)),
+                                                                 n_exps(kManyTokens, many_rows)),
                                 .magnitude = reference_on(with_value_magnitudes(kv))}));
           for (const auto& cuts : all_cuts) EXPECT_EQ(attend_by_slabs(c, kv, cuts), want);
         }

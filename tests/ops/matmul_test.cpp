@@ -1,4 +1,4 @@
-// matmul against reference::matmul: both kernels on either side of kMatmulVecRows, with tails in
+// matmul against reference::matmul: the kernels on either side of kMatmulVecRows, with tails in
 // rows, outputs and the inner dimension.
 #include "ops/matmul.h"
 #include "reference/matmul.h"
@@ -11,11 +11,11 @@ namespace handloom::test {
 namespace {
 
 std::string check_matmul(uint32_t rows, uint32_t out_dim, uint32_t in_dim, DType type,
-                         const Features& features) {
+                         const Features& features, std::optional<ops::ManyRows> many_rows = {}) {
   const Host x = ramp({rows, in_dim}, 1), weight = ramp_in({out_dim, in_dim}, type, 2);
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), run.in("weight", weight, type), y);
+  ops::matmul(run.encoder(), run.in("x", x), run.in("weight", weight, type), y, many_rows);
   const std::string shape = fmt::format("rows {} out_dim {} in_dim {}", rows, out_dim, in_dim);
   const auto ran = run.run();
   EXPECT_TRUE(ran) << "matmul " << shape;
@@ -47,17 +47,21 @@ TEST(Matmul, AFewRowsMatchTheReferenceInEveryVariant) {
 TEST(Matmul, ManyRowsMatchTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   const Features features = device().adapter().features;
-  for (const DType type : kPlainTypes) {
-    for (const uint32_t rows : {ops::kMatmulVecRows + 1, 31u, 32u, 33u, 65u}) {
-      for (const uint32_t out_dim : {1, 17, 32, 33, 100}) {
-        for (const uint32_t in_dim : {4, 64, 100}) {
-          seen.insert(check_matmul(rows, out_dim, in_dim, type, features));
+  for (const ops::ManyRows how : kManyRows) {
+    for (const DType type : kPlainTypes) {
+      for (const uint32_t rows : {ops::kMatmulVecRows + 1, 31u, 32u, 33u, 65u}) {
+        for (const uint32_t out_dim : {1, 17, 32, 33, 100}) {
+          for (const uint32_t in_dim : {4, 64, 100}) {
+            seen.insert(check_matmul(rows, out_dim, in_dim, type, features, how));
+          }
         }
       }
+      seen.insert(check_matmul(33, 33, 1028, type, features, how));
     }
-    seen.insert(check_matmul(33, 33, 1028, type, features));
   }
-  EXPECT_EQ(seen, variants_by_weight("matmul_tile", false));
+  std::set<std::string> all = variants_by_weight("matmul_tile", false);
+  all.merge(variants_by_weight("matmul_lanes", false));
+  EXPECT_EQ(seen, all);
 }
 
 TEST(Matmul, RefusesWrongShapes) {

@@ -1,7 +1,7 @@
 // The WebAssembly engine on an open GPU: loading, text and generating, as calls that may be awaited.
 // In a page it lives in a worker (worker.ts), under Node in the program itself.
 import { HandloomError, checkSignal, disposed, type ErrorCode } from './errors.js';
-import type { FileRange, Files } from './files.js';
+import type { FileRange, Files, ReadRange } from './files.js';
 import type { Gpu } from './gpu.js';
 import { hostImports } from './host.js';
 import { Memory, type EngineExports } from './memory.js';
@@ -16,6 +16,22 @@ import type {
 
 /** Bytes of weights that may be under way at once; the next chunk is fetched whatever its size. */
 const kFetchAheadBytes = 8e6;
+
+/** What the engine asks for after config.json, one after the other, and as much of each. */
+const kBesideConfig = [
+  'generation_config.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+  'model.safetensors',
+  'tokenizer.json',
+];
+
+/** A range that must be read before the engine can go on. */
+interface Want {
+  path: string;
+  begin: number;
+  end: number;
+}
 
 interface Wanted {
   done?: boolean;
@@ -94,16 +110,27 @@ export class Engine {
     if (files.isFolder) {
       this.call('addFolder', { path: root, holds: (await files.list()) ?? [] });
     }
+    const begun = new Map<string, Promise<ReadRange | undefined>>();
+    const read = ({ path, begin, end }: Want) => {
+      const key = `${path} ${begin} ${end}`;
+      const reading = begun.get(key) ?? files.read(path, begin, end, signal);
+      reading.catch(() => undefined); // told when its turn comes
+      begun.set(key, reading);
+      return reading;
+    };
     for (;;) {
       checkSignal(signal, root);
-      const { want } = this.call<{ want?: { path: string; begin: number; end: number } } | null>('load', {
+      const { want } = this.call<{ want?: Want } | null>('load', {
         path: root,
         ...options,
       }) ?? {};
       if (!want) return;
-      const read = await files.read(want.path, want.begin, want.end, signal);
-      if (read) {
-        this.callWith('addFile', [read.bytes], { path: want.path, size: read.size, begin: want.begin });
+      const found = await read(want);
+      if (found && want.path === `${root}/config.json`) {
+        for (const name of kBesideConfig) void read({ ...want, path: `${root}/${name}` });
+      }
+      if (found) {
+        this.callWith('addFile', [found.bytes], { path: want.path, size: found.size, begin: want.begin });
       } else {
         this.call('addAbsent', { path: want.path });
       }

@@ -4,43 +4,23 @@
 //
 // Weights are whole numbers, so that their sums depend on no order: probabilities relative to the
 // largest one, in units of 2^-40. A vocabulary of 2^22 tokens stays below 2^63.
+// A kernel that uses this has weight_of_bin(stage, bin) say what a stage's histogram holds.
 //
 // uses: lib/cut_record.wgsl
 // uses: lib/largest_logit.wgsl
 // uses: lib/u64.wgsl
 
-const n_bins = 256u;  // and workgroup_size: a lane each
+const n_bins = 256u;
+const n_groups = 16u;  // of bins, to sum them up by
+const bins_per_group = n_bins / n_groups;
 
-var<workgroup> weights_so_far: array<vec2u, n_bins>;
+var<workgroup> weight_of_group: array<vec2u, n_groups>;
 var<workgroup> found: Cut;
 
 fn probability_weight(scaled: f32, largest: f32) -> vec2u {
   let share = exp(log_share(scaled, largest)) * 256.0;
   let high = floor(share);
   return vec2u(u32((share - high) * 0x1p32), u32(high));
-}
-
-// Sums of the weights of lanes 0 to this one, for every lane.
-fn accumulate(weight: vec2u, lane: u32) -> vec2u {
-  var sum = weight;
-  weights_so_far[lane] = sum;
-  workgroupBarrier();
-  for (var distance = 1u; distance < n_bins; distance *= 2u) {
-    var before = vec2u(0u);
-    if (lane >= distance) {
-      before = weights_so_far[lane - distance];
-    }
-    workgroupBarrier();
-    sum = add64(sum, before);
-    weights_so_far[lane] = sum;
-    workgroupBarrier();
-  }
-  return sum;
-}
-
-// Whether the lane whose weight brought the sum to `sum` is the one that reaches the target.
-fn reaches(sum: vec2u, weight: vec2u, target_weight: vec2u) -> bool {
-  return !is_less64(sum, target_weight) && is_less64(subtract64(sum, weight), target_weight);
 }
 
 // The target of a search over tokens that weigh `total`, some of which top_k has excluded.
@@ -59,29 +39,56 @@ fn target_of_search(stage: u32, by_probability: bool, total: vec2u, largest: f32
   return select(target_weight, vec2u(1u, 0u), all(target_weight == vec2u(0u)));
 }
 
-// A lane's bin, the largest keys first.
-fn bin_of(lane: u32) -> u32 {
-  return n_bins - 1u - lane;
+// The i-th bin in order, the largest keys first.
+fn bin_in_order(i: u32) -> u32 {
+  return n_bins - 1u - i;
 }
 
-// Finds the bin of a stage's histogram where the target is reached; `weight` is that of the lane's
-// bin. Every invocation calls it, in uniform control flow, and gets the result.
-fn find_digit(stage: u32, by_probability: bool, weight: vec2u, largest: f32, lane: u32) -> Cut {
-  let sum = accumulate(weight, lane);
-  let round = stage % 4u;
-  var before = Cut(0u, nobody, vec2u(0u), vec2u(0u));
-  if (round == 0u) {
-    before.remaining = target_of_search(stage, by_probability, weights_so_far[n_bins - 1u], largest);
-  } else {
-    before = cuts[stage - 1u];
+// The first bin at which the sum of weights reaches the target, by one lane.
+fn first_to_reach(stage: u32, by_probability: bool, largest: f32) -> Cut {
+  var total = vec2u(0u);
+  for (var group = 0u; group < n_groups; group++) {
+    total = add64(total, weight_of_group[group]);
   }
-  if (lane == 0u) {
-    found = Cut(nobody, nobody, vec2u(0u), vec2u(0u));  // without a token, there is no bin
+  var cut = Cut(0u, nobody, vec2u(0u), vec2u(0u));
+  let round = stage % 4u;
+  if (round == 0u) {
+    cut.remaining = target_of_search(stage, by_probability, total, largest);
+  } else {
+    cut = cuts[stage - 1u];
+  }
+  if (all(cut.remaining == vec2u(0u)) || is_less64(total, cut.remaining)) {
+    return Cut(nobody, nobody, vec2u(0u), vec2u(0u));  // without a token, there is no bin
+  }
+  var group = 0u;
+  for (; group < n_groups - 1u && is_less64(weight_of_group[group], cut.remaining); group++) {
+    cut.remaining = subtract64(cut.remaining, weight_of_group[group]);
+  }
+  for (var i = group * bins_per_group; i < n_bins; i++) {
+    cut.inside = weight_of_bin(stage, bin_in_order(i));
+    if (!is_less64(cut.inside, cut.remaining)) {
+      cut.key |= bin_in_order(i) << (24u - 8u * round);
+      break;
+    }
+    cut.remaining = subtract64(cut.remaining, cut.inside);
+  }
+  cut.last_id = nobody;
+  return cut;
+}
+
+// Finds the bin of a stage's histogram where the target is reached. Every invocation calls it, in
+// uniform control flow, and gets the result.
+fn find_digit(stage: u32, by_probability: bool, largest: f32, lane: u32) -> Cut {
+  if (lane < n_groups) {
+    var sum = vec2u(0u);
+    for (var i = 0u; i < bins_per_group; i++) {
+      sum = add64(sum, weight_of_bin(stage, bin_in_order(lane * bins_per_group + i)));
+    }
+    weight_of_group[lane] = sum;
   }
   workgroupBarrier();
-  if (reaches(sum, weight, before.remaining)) {
-    found = Cut(before.key | (bin_of(lane) << (24u - 8u * round)), nobody,
-                subtract64(before.remaining, subtract64(sum, weight)), weight);
+  if (lane == 0u) {
+    found = first_to_reach(stage, by_probability, largest);
   }
   return workgroupUniformLoad(&found);
 }
