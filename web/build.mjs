@@ -54,6 +54,9 @@ function commit() {
   }
 }
 
+const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+const define = { HANDLOOM_VERSION: JSON.stringify(version), HANDLOOM_COMMIT: JSON.stringify(commit()) };
+
 mkdirSync(out, { recursive: true });
 for (const old of readdirSync(out).filter((name) => name.startsWith('chunk'))) rmSync(out + old);
 await build({
@@ -62,13 +65,12 @@ await build({
   splitting: true, // what both need stands once
   chunkNames: 'chunk-[hash]',
 });
-await buildPages(common);
-const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+await buildPages({ ...common, define });
 await build({
   ...common,
   entryPoints: { bench_node: 'node/bench.mjs' },
-  external: [...common.external, './handloom.js', 'webgpu'],
-  define: { HANDLOOM_VERSION: JSON.stringify(version), HANDLOOM_COMMIT: JSON.stringify(commit()) },
+  external: [...common.external, './handloom.js', '../serve.mjs', 'webgpu', 'playwright-core'],
+  define,
 });
 optimise(`${root}../build/wasm/handloom.wasm`, `${out}handloom.wasm`);
 // inspect.wasm is for the pages that look inside: no part of the runtime.

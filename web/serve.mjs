@@ -1,9 +1,9 @@
 // serve.mjs [PORT]: serves the built pages, and the repository's models below /models/, and what is
-// in web/webllm/ (README.md), with range requests. As a module: serve({ port, intercept }), for tests
-// that need a server to misbehave.
+// in web/webllm/ (README.md), with range requests. As a module: serve({ port, given, intercept }), for the
+// bench and for tests that need a server to misbehave.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { basename, extname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -16,8 +16,11 @@ const kTypes = {
   '.map': 'application/json',
 };
 
-function fileOf(path) {
+/** The file that a path of a URL stands for; `given`: what lies below /given/. */
+function fileOf(path, given) {
   const clean = normalize(decodeURIComponent(path)).replace(/^(\.\.\/)+/, '');
+  const beside = given && relative(`/given/${basename(given)}`, clean);
+  if (beside !== undefined && !beside.startsWith('..')) return join(given, beside);
   if (clean.startsWith('/models/')) return join(here, '..', clean);
   if (clean.startsWith('/webllm/')) return join(here, clean);
   return join(here, 'dist', clean.endsWith('/') ? `${clean}index.html` : clean);
@@ -60,10 +63,13 @@ function answer(request, response, file) {
   createReadStream(file, range).pipe(response);
 }
 
-/** `intercept(request, response, file)` answers true if it has answered the request itself. */
-export function serve({ port = 0, host = '127.0.0.1', intercept = () => false } = {}) {
+/**
+ * `given`: a file or folder to be served as /given/NAME, too. `intercept(request, response, file)` answers true if it has
+ * answered the request itself.
+ */
+export function serve({ port = 0, host = '127.0.0.1', given, intercept = () => false } = {}) {
   const server = createServer((request, response) => {
-    const file = fileOf(new URL(request.url, 'http://localhost').pathname);
+    const file = fileOf(new URL(request.url, 'http://localhost').pathname, given);
     if (!intercept(request, response, file)) answer(request, response, file);
   });
   return new Promise((resolve, reject) => {

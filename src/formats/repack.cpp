@@ -22,17 +22,27 @@ uint32_t load_u32(const Byte* from) {
   return value;
 }
 
-/// `n` codes, `bits` of each from bit `shift` on, side by side in words.
+/// Bits `shift` and up of `n` bytes, `bits` of each, side by side: eight bytes become `bits` bytes.
 template <uint32_t bits>
-void pack(const Byte* codes, uint32_t n, uint32_t shift, uint32_t* words) {
-  constexpr uint32_t per_word = 32 / bits;
-  for (uint32_t w = 0; w < n / per_word; ++w) {
-    uint32_t word = 0;
-    for (uint32_t i = 0; i < per_word; ++i) {
-      word |= (codes[w * per_word + i] >> shift & ((1u << bits) - 1)) << (bits * i);
-    }
-    words[w] = word;
+void pack(const Byte* from, uint32_t n, uint32_t shift, uint32_t* words) {
+  constexpr uint64_t kOne = (1u << bits) - 1, kTwo = (1u << 2 * bits) - 1;
+  constexpr uint64_t kFour = (uint64_t{1} << 4 * bits) - 1;
+  auto* to = reinterpret_cast<Byte*>(words);
+  for (uint32_t i = 0; i < n; i += 8, to += bits) {
+    uint64_t x;  // eight values, which move together by pairs
+    std::memcpy(&x, from + i, sizeof x);
+    x = x >> shift & 0x0101010101010101u * kOne;
+    x = (x | x >> (8 - bits)) & 0x0001000100010001u * kTwo;
+    x = (x | x >> (16 - 2 * bits)) & 0x0000000100000001u * kFour;
+    x |= x >> (32 - 4 * bits);
+    std::memcpy(to, &x, bits);
   }
+}
+
+/// The same `8 / bits` times, each with the next bits of the same bytes.
+template <uint32_t bits>
+void pack_all(const Byte* from, uint32_t n, uint32_t* words) {
+  for (uint32_t j = 0; j < 8 / bits; ++j) pack<bits>(from, n, bits * j, words + j * n * bits / 32);
 }
 
 /// Numbers of a row of 8 or 16 bits, one after the other in its words.
@@ -41,29 +51,6 @@ void put_u8(uint32_t* row, uint32_t i, uint32_t value) {
 }
 void put_u16(uint32_t* row, uint32_t i, uint32_t value) {
   std::memcpy(reinterpret_cast<Byte*>(row) + 2 * size_t{i}, &value, 2);
-}
-
-/// The 4-bit codes of a 32-value block: value j in the low half of byte j, value j + 16 in the
-/// high.
-void halves(const Byte* q, Byte* codes) {
-  for (uint32_t j = 0; j < 16; ++j) {
-    codes[j] = q[j] & 15;
-    codes[j + 16] = q[j] >> 4;
-  }
-}
-
-/// 256 codes of 2 bits: 128 values at a time, value 32 j + l in bits 2 j of byte l.
-void quarters(const Byte* q, Byte* codes) {
-  for (uint32_t i = 0; i < 256; ++i) {
-    codes[i] = q[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3;
-  }
-}
-
-/// 256 codes of 4 bits in the K types: 64 values at a time, value 32 j + l in half j of byte l.
-void k_halves(const Byte* q, Byte* codes) {
-  for (uint32_t i = 0; i < 256; ++i) {
-    codes[i] = q[i / 64 * 32 + i % 32] >> (4 * (i % 64 / 32)) & 15;
-  }
 }
 
 /// The eight scales and minima of a block of Q4_K or Q5_K, a byte each.
@@ -78,13 +65,12 @@ void put_k_scales(const Byte* packed, uint32_t first, uint32_t* scales) {
 /// One block of a file to its place in the row; `b` counts blocks along the row.
 struct BlockRow {
   RowPlanes out;
-  Byte codes[256];
 
   uint32_t* plane(Plane p, uint32_t word) const { return out[static_cast<size_t>(p)] + word; }
 
+  /// Value j in the low half of byte j, value j + 16 in the high.
   void q4(const Byte* block, uint32_t b, uint32_t at) {
-    halves(block + at, codes);
-    pack<4>(codes, 32, 0, plane(Plane::codes, 4 * b));
+    pack_all<4>(block + at, 16, plane(Plane::codes, 4 * b));
   }
   void scale16(const Byte* block, uint32_t b) {
     put_u16(plane(Plane::scales, 0), b, load_u16(block));
@@ -97,18 +83,30 @@ struct BlockRow {
     std::memcpy(plane(Plane::codes, 8 * b), block + 2, 32);
   }
 
+  /// 256 values of 2 bits: 128 at a time, value 32 j + l in bits 2 j of byte l.
+  void quarters(const Byte* from, uint32_t b, Plane p) {
+    for (uint32_t half = 0; half < 2; ++half) {
+      pack_all<2>(from + size_t{32} * half, 32, plane(p, 16 * b + 8 * half));
+    }
+  }
+  /// 256 values of 4 bits: `n` bytes at a time, their low halves, then their high.
+  void k_halves(const Byte* from, uint32_t n, uint32_t b) {
+    for (uint32_t i = 0; i < 128; i += n) {
+      pack_all<4>(from + i, n, plane(Plane::codes, 32 * b + i / 4));
+    }
+  }
+  /// 256 values of 1 bit: value 32 j + l in bit j of byte l.
+  void eighths(const Byte* from, uint32_t b) { pack_all<1>(from, 32, plane(Plane::high, 8 * b)); }
+
   void q2_k(const Byte* block, uint32_t b) {
-    quarters(block + 16, codes);
-    pack<2>(codes, 256, 0, plane(Plane::codes, 16 * b));
+    quarters(block + 16, b, Plane::codes);
     std::memcpy(plane(Plane::scales, 4 * b), block, 16);
     *plane(Plane::supers, b) = load_u32(block + 80);
   }
 
   void q3_k(const Byte* block, uint32_t b) {
-    quarters(block + 32, codes);
-    for (uint32_t i = 0; i < 256; ++i) codes[i] |= (block[i % 32] >> (i / 32) & 1) << 2;
-    pack<2>(codes, 256, 0, plane(Plane::codes, 16 * b));
-    pack<1>(codes, 256, 2, plane(Plane::high, 8 * b));
+    quarters(block + 32, b, Plane::codes);
+    eighths(block, b);
     const Byte* s = block + 96;
     for (uint32_t j = 0; j < 16; ++j) {
       const uint32_t low = j < 8 ? s[j] & 15u : s[j - 8] >> 4u;
@@ -119,32 +117,21 @@ struct BlockRow {
   }
 
   void q4_k(const Byte* block, uint32_t b) {
-    k_halves(block + 16, codes);
-    pack<4>(codes, 256, 0, plane(Plane::codes, 32 * b));
+    k_halves(block + 16, 32, b);
     put_k_scales(block + 4, 16 * b, plane(Plane::scales, 0));
     *plane(Plane::supers, b) = load_u32(block);
   }
 
   void q5_k(const Byte* block, uint32_t b) {
-    k_halves(block + 48, codes);
-    for (uint32_t i = 0; i < 256; ++i) codes[i] |= (block[16 + i % 32] >> (i / 32) & 1) << 4;
-    pack<4>(codes, 256, 0, plane(Plane::codes, 32 * b));
-    pack<1>(codes, 256, 4, plane(Plane::high, 8 * b));
+    k_halves(block + 48, 32, b);
+    eighths(block + 16, b);
     put_k_scales(block + 4, 16 * b, plane(Plane::scales, 0));
     *plane(Plane::supers, b) = load_u32(block);
   }
 
   void q6_k(const Byte* block, uint32_t b) {
-    const Byte *low = block, *high = block + 128;
-    for (uint32_t i = 0; i < 256; ++i) {
-      // 128 values at a time: 64 bytes of low halves, 32 bytes of upper pairs.
-      const uint32_t half = i / 128, j = i % 128;
-      const uint32_t nibble = low[64 * half + j % 64] >> (4 * (j / 64)) & 15u;
-      const uint32_t pair = high[32 * half + j % 32] >> (2 * (j / 32)) & 3u;
-      codes[i] = static_cast<Byte>(nibble | pair << 4);
-    }
-    pack<4>(codes, 256, 0, plane(Plane::codes, 32 * b));
-    pack<2>(codes, 256, 4, plane(Plane::high, 16 * b));
+    k_halves(block, 64, b);
+    quarters(block + 128, b, Plane::high);
     std::memcpy(plane(Plane::scales, 4 * b), block + 192, 16);
     put_u16(plane(Plane::supers, 0), b, load_u16(block + 208));
   }

@@ -1,35 +1,39 @@
 // node dist/bench_node.js MODEL [--NAME VALUE]...   the figures of `handloom bench` under Node, whose WebGPU
-// is Dawn's (package `webgpu`): what a tab does, also where no browser reaches the GPU
+// is Dawn's (package `webgpu`): what a tab does, also where no browser reaches the GPU; or in a browser
 //   --contexts 256,1024 --prompt 512 --tokens 128 --repeats 3 --context 4096
 //   --precision f32 --kv f16 --plan plain --matvec int8 --subgroups 0   as of the command line
+//   --browser FILE    a Chromium, which measures on its bench page, headless
 //   --dawn native     f16 and unchecked bounds as the native program has them; browser (default): as tabs do
-//   --adapter TEXT    part of its name; the best one unless said otherwise
+//   --adapter TEXT    part of its name; the best one unless said otherwise; not in a browser
 //   --json FILE       adds a line in the form of `handloom bench --json`
 //   --compare FILE    such a line of either: the ratio of each figure, and whether the same tokens follow
 import { appendFileSync, readFileSync } from 'node:fs';
 import { machine, release, type } from 'node:os';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 
 import { readFlags } from '../pages/lib/flags.ts';
 import { median, percent, rateText, threeDigits } from '../pages/lib/format.ts';
-import { Inspector } from '../pages/lib/inspector.ts';
-import { Timer, fitWork, loadFigure, measure, titleOf } from '../pages/lib/measure.ts';
+import { fitWork, titleOf } from '../pages/lib/measure.ts';
 import { handloom } from '../pages/lib/package.ts';
+import { measureModel, reportOf } from '../pages/lib/report.ts';
+import { serve } from '../serve.mjs';
+import { kWebGpu, openBrowser } from './chromium.mjs';
 import { openGpu } from './gpu.mjs';
 
-// The check of the native bench (apps/cli/bench_check.h): what follows the first ids that are made up.
-const kCheckPrompt = 16, kCheckTokens = 32;
+const kSystem = `${type()} ${release()} ${machine()}`;
 
+// Toggles of Dawn that the native program sets (src/gpu/backend_dawn.cpp).
 const kNative = [
   'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,disable_robustness,disable_workgroup_init',
   'disable-dawn-features=timestamp_quantization,lazy_clear_resource_on_first_use',
 ];
 const kDawn = { native: kNative, browser: [] };
+const dawnFlags = (prefix, dawn) => kDawn[dawn].map((flag) => prefix + flag);
 
 /** The words of the command line, those of this program apart from those of a page's URL. */
 function readWords([model, ...words]) {
   if (!model || model.startsWith('--')) throw new Error('bench: no model, expected a folder or a .gguf file first');
-  const own = { dawn: 'browser', adapter: '', json: '', compare: '' };
+  const own = { dawn: 'browser', adapter: '', browser: '', json: '', compare: '' };
   const shared = new URLSearchParams();
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, '');
@@ -38,52 +42,45 @@ function readWords([model, ...words]) {
     else shared.append(name, words[i + 1]);
   }
   if (!kDawn[own.dawn]) throw new Error(`bench: 'dawn' is '${own.dawn}', expected native or browser`);
+  if (own.browser && own.adapter) throw new Error("bench: 'adapter' is not for a browser, which chooses its own; leave it out");
   const flags = readFlags({ contexts: 'list', prompt: 'number', tokens: 'number', repeats: 'number' }, shared, 'bench');
-  return { model, flags, ...own };
+  return { model, flags, shared, ...own };
 }
 
-async function measureAsAsked(model, work) {
-  const inspector = await Inspector.open(model);
-  const readBandwidth = await inspector.bandwidth();
-  const timer = new Timer(inspector);
-  const ids = await timer.greedy(kCheckPrompt, kCheckTokens);
-  return { ids, readBandwidth, figures: [loadFigure(model.loadMs), ...(await measure(timer, work, () => undefined))] };
+/** In this program, on Dawn through the package `webgpu`. */
+async function benchHere({ model: path, flags, dawn, adapter }) {
+  const { loadModel } = await handloom();
+  const gpu = await openGpu([...dawnFlags('', dawn), ...(adapter ? [`adapter=${adapter}`] : [])]);
+  const model = await loadModel(path, { ...flags.load, adapter: gpu, wasmUrl: new URL('inspect.wasm', import.meta.url) });
+  const work = fitWork(flags.numbers, model.info.context);
+  const { info } = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  // Dawn's name of the adapter: its description, which a page shows, names the driver alone.
+  const place = { system: kSystem, host: `Node ${process.version}, Dawn as ${dawn}`, device: info.device };
+  const made = reportOf(basename(path), flags.load, model, work.repeats, place, await measureModel(model, work, () => undefined));
+  await model.dispose();
+  return made;
 }
 
-/** `device`: what Dawn calls the adapter; its description, which a page shows, names the driver alone. */
-function report({ model: path, flags, dawn }, { info, adapter }, device, repeats, { ids, readBandwidth, figures }) {
-  const { precision = 'automatic', plan = 'automatic', matvec = 'automatic' } = flags.load;
-  return {
-    handloom: HANDLOOM_VERSION,
-    commit: HANDLOOM_COMMIT,
-    date: new Date().toISOString().slice(0, 10),
-    system: `${type()} ${release()} ${machine()}`,
-    host: `Node ${process.version}, Dawn as ${dawn}`,
-    adapter: { name: device || adapter.name, kind: adapter.software ? 'software' : 'unknown', driver: adapter.driver, backend: 'WebGPU' },
-    model: {
-      name: basename(path),
-      architecture: info.architecture,
-      weights: info.weightDtype,
-      kv: info.kvDtype,
-      plan: info.plan,
-      matvec: info.matvec,
-      context: info.context,
-      weight_bytes_per_token: info.weightBytesPerToken,
-      kv_bytes_per_token: info.kvBytesPerToken,
-    },
-    options: { precision, plan, matvec, subgroups: flags.load.subgroups !== false, tune: 'off', sampling: 'GPU', repeats },
-    read_bytes_per_second: readBandwidth,
-    check: { ids },
-    figures: figures.map(({ name, tokens, unit, samples, bytesPerSecond }) => ({
-      name,
-      tokens,
-      unit,
-      median: median(samples),
-      least: Math.min(...samples),
-      most: Math.max(...samples),
-      bytes_per_second: bytesPerSecond,
-    })),
-  };
+/** On the bench page, in a browser of its own. */
+async function benchInBrowser({ model: path, shared, dawn, browser: executable }) {
+  const given = resolve(path);
+  const server = await serve({ given });
+  const browser = await openBrowser([kWebGpu, ...dawnFlags('--', dawn)], executable);
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    await page.goto(`${server.url}bench.html?${new URLSearchParams([['model', `./given/${basename(given)}`], ...shared])}`);
+    await page.click('#run:not([disabled])');
+    const said = page.locator('#report, #status.wrong:not(:empty)');
+    const text = await said.first().textContent();
+    if ((await said.first().getAttribute('id')) === 'status') throw new Error(text);
+    const made = JSON.parse(text);
+    const host = `Chromium ${browser.version()}, Dawn as ${dawn}`;
+    return { ...made, system: kSystem, host, model: { ...made.model, name: basename(given) } };
+  } finally {
+    await browser.close();
+    server.close();
+  }
 }
 
 /** The last line of a file of reports. */
@@ -116,14 +113,7 @@ function textOf(made, earlier) {
 async function bench() {
   const asked = readWords(process.argv.slice(2));
   const earlier = asked.compare ? readReport(asked.compare) : undefined;
-  const { loadModel } = await handloom();
-  const wasmUrl = new URL('inspect.wasm', import.meta.url);
-  const gpu = await openGpu([...kDawn[asked.dawn], ...(asked.adapter ? [`adapter=${asked.adapter}`] : [])]);
-  const model = await loadModel(asked.model, { ...asked.flags.load, adapter: gpu, wasmUrl });
-  const work = fitWork(asked.flags.numbers, model.info.context);
-  const { info } = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  const made = report(asked, model, info.device, work.repeats, await measureAsAsked(model, work));
-  await model.dispose();
+  const made = await (asked.browser ? benchInBrowser(asked) : benchHere(asked));
   console.log(textOf(made, earlier));
   if (asked.json) appendFileSync(asked.json, `${JSON.stringify(made)}\n`);
 }

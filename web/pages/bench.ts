@@ -3,10 +3,10 @@ import { byId, make, row, table } from './lib/dom.js';
 import { type ChoiceName, type Flags, choiceNames, valuesOf, withFlag } from './lib/flags.js';
 import { median, percent, rateText, threeDigits } from './lib/format.js';
 import { showHeadToHead } from './lib/head_to_head.js';
-import { Inspector } from './lib/inspector.js';
-import { type Figure, Timer, fitWork, loadFigure, measure, titleOf } from './lib/measure.js';
+import { type Figure, fitWork, titleOf } from './lib/measure.js';
 import { ModelBar } from './lib/model_bar.js';
 import { openPage } from './lib/page.js';
+import { type Report, measureModel, reportOf } from './lib/report.js';
 import { type Run, forgetRuns, keepRun, keptRuns } from './lib/runs.js';
 import { attempt, say, showProgress } from './lib/status.js';
 
@@ -40,12 +40,16 @@ function figureRow(figure: Figure, readBandwidth: number): HTMLTableRowElement {
   );
 }
 
-function showRun(made: Run): void {
+/** "Chrome/156", or what else comes last in what the browser calls itself. */
+const browserName = () => navigator.userAgent.match(/(Chrome|Edg|Firefox|Version)\/\d+/g)?.at(-1) ?? navigator.userAgent;
+
+function showRun(made: Run, report: Report): void {
   const heads = ['', 'Median', 'Least', 'Most', 'Unit', 'Bandwidth', 'Of a plain read'];
   byId('result').replaceChildren(
     make('h2', {}, made.model),
     make('p', { className: 'hint' }, `${made.form}, on ${made.adapter}, where a plain read reaches ${rateText(made.readBandwidth)}`),
     table(heads, made.figures.map((figure) => figureRow(figure, made.readBandwidth))),
+    make('details', {}, make('summary', {}, 'As handloom bench --json has it'), make('pre', { id: 'report' }, JSON.stringify(report))),
   );
 }
 
@@ -81,11 +85,9 @@ async function runBench(flags: Flags): Promise<void> {
   try {
     const { info, adapter } = model;
     const work = fitWork(flags.numbers, info.context);
-    const inspector = await Inspector.open(model);
-    say('Measuring how fast the GPU reads');
-    const readBandwidth = await inspector.bandwidth();
     say('Measuring');
-    const figures = [loadFigure(model.loadMs), ...(await measure(new Timer(inspector), work, showProgress))];
+    const measured = await measureModel(model, work, showProgress);
+    const { readBandwidth, figures } = measured;
     const subgroups = adapter.features.subgroups && flags.load.subgroups !== false ? 'subgroups' : 'no subgroups';
     const made: Run = {
       date: new Date().toISOString(),
@@ -95,7 +97,8 @@ async function runBench(flags: Flags): Promise<void> {
       readBandwidth,
       figures,
     };
-    showRun(made);
+    const place = { system: navigator.platform, host: browserName() };
+    showRun(made, reportOf(bar!.name, flags.load, model, work.repeats, place, measured));
     showEarlier(keepRun(made));
     say('');
   } finally {
@@ -114,5 +117,5 @@ if (flags) {
     await attempt(() => runBench(flags));
     run.disabled = bar!.disabled = false;
   });
-  void showHeadToHead(flags.load);
+  void showHeadToHead(flags);
 }

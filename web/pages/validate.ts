@@ -30,8 +30,8 @@ async function answer(prompt: Prompt): Promise<Answered> {
     ? await model.encode(renderChat(template, [{ role: 'user', content: prompt.text }]))
     : await model.encode(prompt.text, true);
   const next = await inspector!.nextToken(ids, kTop);
-  await inspector!.rewind(0);
-  const { text, ids: made } = await inspector!.generate(ids, { temperature: 0, maxTokens: prompt.maxTokens });
+  await inspector!.rewind(ids.length - 1); // what comes before is held already
+  const { text, ids: made } = await inspector!.generate(ids.slice(-1), { temperature: 0, maxTokens: prompt.maxTokens });
   let wrong = wrongWith(prompt, text);
   if (!next.finite) wrong = 'a logit is not a number';
   else if (made[0] !== next.top[0].id) wrong = `the GPU chose token ${made[0]}, the likeliest is ${next.top[0].id}`;

@@ -36,10 +36,19 @@ test('a report, and the same again beside it', () => {
   }
 });
 
+test('the same in a browser', () => {
+  const words = ['--contexts', '8', '--tokens', '8', '--prompt', '16', '--repeats', '1', '--precision', 'f32'];
+  const text = execFileSync(process.execPath, [program, model, ...words, '--browser', '/usr/bin/chromium'], { encoding: 'utf8' });
+  assert.match(text, /^llama2 \(llama\)/);
+  assert.match(text, /\nChromium [\d.]+, Dawn as browser; .*swiftshader/);
+  assert.match(text, /\ndecode after 8 .*tok\/s/);
+});
+
 test('what cannot be measured is said in one sentence', () => {
   for (const [words, sentence] of [
     [[], 'bench: no model, expected a folder or a .gguf file first'],
     [[model, '--dawn', 'fast'], "bench: 'dawn' is 'fast', expected native or browser"],
+    [[model, '--browser', '/usr/bin/chromium', '--adapter', 'x'], "bench: 'adapter' is not for a browser, which chooses its own; leave it out"],
     [[model, '--tokens'], "bench: '--tokens' has no value"],
     [[model, '--plan', 'fast'], "bench: 'plan' is 'fast', expected plain or fused"],
   ]) {

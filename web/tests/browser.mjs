@@ -1,28 +1,13 @@
-// Debian's Chromium with a fresh profile. Its WebGPU runs on SwiftShader: no f16, small limits, slow.
-import { chromium } from 'playwright-core';
+// The browser of the tests, and waiting for what happens in it.
+import { kWebGpu, openBrowser as launch } from '../node/chromium.mjs';
 
-/** Alone it gives WebGPU here, where there is no GPU. */
-export const kWebGpu = '--enable-unsafe-webgpu';
 /**
  * Workgroup memory is not zeroed, on which no kernel relies, as natively: SwiftShader unrolls that, and takes more than
  * twice as long to compile a model's kernels.
  */
 const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
 
-export async function openBrowser(flags = [kWebGpu, kUnzeroed]) {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      ...flags,
-    ],
-  });
-}
+export const openBrowser = (flags = [kWebGpu, kUnzeroed]) => launch(flags);
 
 /** Waits until `read` answers with something true, and answers with that. */
 export async function until(what, read, timeoutMs = 120_000) {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { serve } from '../serve.mjs';
-import { kWebGpu, openBrowser, until } from './browser.mjs';
+import { kWebGpu } from '../node/chromium.mjs';
+import { openBrowser, until } from './browser.mjs';
 
 /** A software adapter compiles every kernel, on a machine that may be busy. */
 const kLongMs = 300_000;

@@ -29,25 +29,27 @@ function expectError(answer, code, message) {
   assert.match(answer.message, message);
 }
 
+// Of the answers that any correct engine gives, as far as it gives them: tests/engine/starter_chats_test.cpp.
 test('some of the reference chats give the reference ids', async () => {
   const reference = JSON.parse(readFileSync(new URL('../../tests/golden/starter/reference.json', import.meta.url)));
-  const some = reference.chats.filter((_, i) => i % 6 === 0);
+  const sure = reference.chats.map(({ messages, greedy_ids, top2_margin, prompt }) => {
+    const unsure = top2_margin.findIndex((margin) => margin <= kSafeMargin);
+    return { messages, prompt, ids: greedy_ids.slice(0, unsure < 0 ? undefined : unsure) };
+  });
+  const some = sure.filter(({ ids }) => ids.length > 0).filter((_, i) => i % 6 === 0);
   const made = await page.evaluate(async ([chats, options]) => {
     const { loadModel } = await import('/handloom.js');
     const model = await loadModel('./models/starter', options);
     const session = await model.createSession();
     const answers = [];
-    for (const { messages, greedy_ids } of chats) {
-      answers.push((await session.generate(messages, { temperature: 0, maxTokens: greedy_ids.length }).result).ids);
+    for (const { messages, ids } of chats) {
+      answers.push((await session.generate(messages, { temperature: 0, maxTokens: ids.length }).result).ids);
     }
     await model.dispose();
     return answers;
   }, [some, kPlain]);
-  for (const [i, { greedy_ids, top2_margin, prompt }] of some.entries()) {
-    const unsure = top2_margin.findIndex((margin) => margin <= kSafeMargin);
-    const certain = unsure < 0 ? greedy_ids.length : unsure;
-    assert.deepEqual(made[i].slice(0, certain), greedy_ids.slice(0, certain), prompt);
-  }
+  assert.ok(some.length > 6, `${some.length} chats`);
+  for (const [i, { ids, prompt }] of some.entries()) assert.deepEqual(made[i], ids, prompt);
 });
 
 test('weights of f16 alone run on a device without f16', async () => {

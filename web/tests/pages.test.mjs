@@ -202,6 +202,10 @@ test('bench: the table has every figure, and what was asked for too much is said
   assert.match(rows[4], /tok\/s.*GB\/s.*%/);
   assert.match(await textOf(page, '#result .hint'), /plan plain.*a plain read reaches/);
   assert.match(await textOf(page, '#webllm'), /This server does not offer it/);
+  const report = JSON.parse(await textOf(page, '#report'));
+  assert.deepEqual(report.figures.map(({ name, tokens }) => `${name} ${tokens}`), ['load 0', 'first token 16', 'prefill 16', 'decode 16', 'decode 40']);
+  assert.equal(report.check.ids.length, 32);
+  assert.match(report.host, /^Chrome\/\d+$/);
   await page.close();
   const tooLong = await open('bench.html?contexts=600');
   await tooLong.click('#run');
@@ -226,7 +230,7 @@ test('bench: beside WebLLM, where the server offers it', async () => {
     if (body) response.writeHead(200, { 'content-type': type }).end(body);
     return Boolean(body);
   };
-  const page = await open('bench.html');
+  const page = await open('bench.html?tokens=16');
   await page.locator('#webllm button').click();
   await awaitOn(page, '#webllm table');
   intercept = () => false;

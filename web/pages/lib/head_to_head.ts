@@ -1,6 +1,6 @@
 // The part of the bench page that runs WebLLM and handloom on the same weights, one after the other.
-import type { LoadOptions } from '../../src/index.js';
 import { byId, make, row, table } from './dom.js';
+import type { Flags } from './flags.js';
 import { threeDigits } from './format.js';
 import { handloom } from './package.js';
 import { attempt, say, showLoading } from './status.js';
@@ -11,7 +11,7 @@ const kTokens = 128;
 
 const place = byId('webllm');
 
-async function askHandloom({ model: source }: WebLlmModel, options: LoadOptions): Promise<Answer> {
+async function askHandloom({ model: source }: WebLlmModel, options: Flags['load'], maxTokens: number): Promise<Answer> {
   const { loadModel } = await handloom();
   const model = await loadModel(source, { ...options, onProgress: showLoading });
   try {
@@ -20,7 +20,7 @@ async function askHandloom({ model: source }: WebLlmModel, options: LoadOptions)
     await session.generate(messages, { temperature: 0, maxTokens: 8 }).result;
     await session.close();
     const fresh = await model.createSession(); // nothing of the prompt is held
-    const { text, stats } = await fresh.generate(messages, { temperature: 0, maxTokens: kTokens }).result;
+    const { text, stats } = await fresh.generate(messages, { temperature: 0, maxTokens }).result;
     return {
       text,
       tokens: stats.generatedTokens,
@@ -42,7 +42,8 @@ function showAnswers(ours: Answer, theirs: Answer): void {
   );
 }
 
-function showChoice(models: WebLlmModel[], options: LoadOptions): void {
+function showChoice(models: WebLlmModel[], { load, numbers }: Flags): void {
+  const tokens = numbers.tokens?.[0] ?? kTokens;
   const select = make('select', {}, ...models.map(({ model_id }) => new Option(model_id)));
   select.setAttribute('aria-label', 'Weights');
   const run = make('button', { type: 'button' }, 'Run both');
@@ -50,9 +51,9 @@ function showChoice(models: WebLlmModel[], options: LoadOptions): void {
     run.disabled = true;
     const chosen = models[select.selectedIndex];
     await attempt(async () => {
-      const ours = await askHandloom(chosen, options);
+      const ours = await askHandloom(chosen, load, tokens);
       say('WebLLM is loading');
-      const theirs = await askWebLlm(chosen, kPrompt, kTokens, showLoading);
+      const theirs = await askWebLlm(chosen, kPrompt, tokens, showLoading);
       showAnswers(ours, theirs);
       say('');
     });
@@ -66,10 +67,10 @@ function showChoice(models: WebLlmModel[], options: LoadOptions): void {
 }
 
 /** Looks for WebLLM on this server, and says how to offer it if it is not there. */
-export async function showHeadToHead(options: LoadOptions): Promise<void> {
+export async function showHeadToHead(flags: Flags): Promise<void> {
   const models = await offeredModels().catch(() => []);
   if (models.length > 0) {
-    showChoice(models, options);
+    showChoice(models, flags);
     return;
   }
   place.replaceChildren(
