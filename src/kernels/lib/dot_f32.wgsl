@@ -1,6 +1,6 @@
 // Dot products of weight rows with an input of f32 values in their order. The kernel declares
 // params.in_dim4, turns_at_once and where the input lies (lib/input_f32.wgsl, lib/attended_f32.wgsl).
-// uses: lib/weight_{weight}.wgsl
+// uses: lib/weight8_{weight}.wgsl or lib/weight_{weight}.wgsl
 
 fn dot8_at(row: u32, k8: u32) -> f32 {
   return dot8(row, k8, input4(2 * k8), input4(2 * k8 + 1));
