@@ -6,6 +6,7 @@
 //   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
 //   // only: act = int8: weight = q4_0 | q8_0     of these combinations, no others with act = int8
 //   // uses: lib/packed4_{weight}.wgsl          appended once; helpers may use helpers
+//   // uses: lib/special_{weight}.wgsl or lib/usual.wgsl     the first of these files that exists
 // Directives (enable, requires, diagnostic) are hoisted, as WGSL demands. The tool refuses a file
 // whose contract table disagrees with its bindings, or whose entry point is not named like the
 // file.
@@ -146,7 +147,19 @@ bool is_allowed(const std::vector<Restriction>& restrictions, const std::vector<
   });
 }
 
-Strings find_uses(const Strings& lines, const std::vector<Axis>& axes, const Strings& values) {
+/// Of "a or b" the first that exists, or else the last.
+std::string first_existing(const std::filesystem::path& root, std::string paths) {
+  static const std::string separator = " or ";
+  for (size_t at; (at = paths.find(separator)) != std::string::npos;) {
+    const std::string path = trim(paths.substr(0, at));
+    if (std::filesystem::exists(root / path)) return path;
+    paths.erase(0, at + separator.size());
+  }
+  return trim(paths);
+}
+
+Strings find_uses(const std::filesystem::path& root, const Strings& lines,
+                  const std::vector<Axis>& axes, const Strings& values) {
   Strings uses;
   for (const std::string& line : lines) {
     if (!line.starts_with("// uses: ")) continue;
@@ -157,7 +170,7 @@ Strings find_uses(const Strings& lines, const std::vector<Axis>& axes, const Str
         path.replace(at, hole.size(), values[i]);
       }
     }
-    uses.push_back(path);
+    uses.push_back(first_existing(root, path));
   }
   return uses;
 }
@@ -173,7 +186,9 @@ void gather(const std::filesystem::path& root, const std::string& file,
         std::find(v.directives.begin(), v.directives.end(), line) == v.directives.end();
     if (is_directive(line) && is_new) v.directives.push_back(line);
   }
-  for (const std::string& used : find_uses(lines, axes, v.values)) gather(root, used, axes, v);
+  for (const std::string& used : find_uses(root, lines, axes, v.values)) {
+    gather(root, used, axes, v);
+  }
 }
 
 Variant make_variant(const std::filesystem::path& root, const KernelFile& kernel,

@@ -114,6 +114,20 @@ TEST_F(EmbedWgsl, TurnsAGoodFileIntoOneKernelPerVariant) {
   EXPECT_THAT(source, HasSubstr(R"(.bindings = "read x\nwrite y\nuniform params\n")"));
 }
 
+TEST_F(EmbedWgsl, TakesTheFirstHelperThatExists) {
+  std::string text = kGood;
+  const std::string used = "lib/part_{weight}.wgsl";
+  text.replace(text.find(used), used.size(), "lib/part8_{weight}.wgsl or " + used);
+  write("twice.wgsl", text);
+  write("lib/part8_f16.wgsl", "fn part(v: vec4f) -> vec4f {\n  return 8 * v;\n}\n");
+  const Answer answer = embed("twice.wgsl");
+  EXPECT_EQ(answer.status, 0) << answer.text;
+  const std::string source = read("out/kernels.cpp");
+  EXPECT_THAT(source, HasSubstr("kernels/lib/part_f32.wgsl"));
+  EXPECT_THAT(source, HasSubstr("kernels/lib/part8_f16.wgsl"));
+  EXPECT_THAT(source, Not(HasSubstr("kernels/lib/part_f16.wgsl")));
+}
+
 TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
   write("twice.wgsl", kGood);
   ASSERT_EQ(embed("twice.wgsl").status, 0);

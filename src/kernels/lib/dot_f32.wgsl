@@ -1,6 +1,6 @@
 // Dot products of weight rows with an input of f32 values in their order. The kernel declares
 // params.in_dim4, turns_at_once and where the input lies (lib/input_f32.wgsl, lib/attended_f32.wgsl).
-// uses: lib/weight_{weight}.wgsl
+// uses: lib/weight8_{weight}.wgsl or lib/weight_{weight}.wgsl
 
 fn dot8_at(row: u32, k8: u32) -> f32 {
   return dot8(row, k8, input4(2 * k8), input4(2 * k8 + 1));
@@ -68,4 +68,19 @@ fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
                   dot8(rows.w, k, x0, x1));
   }
   return sums;
+}
+
+// For lib/row_sums.wgsl: what a lane reads of the input for a turn, and its product with a row.
+alias Turn = array<vec4f, 2>;
+
+fn n_turns() -> u32 {
+  return params.in_dim4 / 2;
+}
+
+fn input_turn(k8: u32) -> Turn {
+  return Turn(input4(2 * k8), input4(2 * k8 + 1));
+}
+
+fn turn_product(row: u32, k8: u32, x: Turn) -> f32 {
+  return dot8(row, k8, x[0], x[1]);
 }
