@@ -1,11 +1,12 @@
 // node build.mjs [--check]   builds dist/: the package (handloom.js, worker.js, handloom.wasm, types/),
 // the pages and node/bench.mjs. Prints what the runtime weighs; with --check, fails above the limit.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+import { nameByPlace } from './order_functions.mjs';
 import { buildPages } from './pages/build.mjs';
 
 const kLimitBytes = 150_000;
@@ -39,11 +40,16 @@ const common = {
 /** What wasm-opt makes of the linked engine: a few percent that the linker leaves. Half a minute. */
 function optimise(linked, optimised) {
   if (existsSync(optimised) && statSync(optimised).mtimeMs > statSync(linked).mtimeMs) return;
-  const features = ['simd', 'bulk-memory', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals'];
+  const features = ['simd', 'bulk-memory', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'multivalue'];
   const tool = `${root}node_modules/binaryen/bin/wasm-opt`;
+  const wasmOpt = (from, to, passes) =>
+    execFileSync(process.execPath, [tool, ...features.map((name) => `--enable-${name}`), ...passes, from, '-o', to]);
+  const named = `${linked}.named`;
   // Nothing lies in the first kilobyte; what is inlined hardly ever pays for itself.
-  const passes = ['-Oz', '--low-memory-unused', '-ocimfs', '50', '-aimfs', '0'];
-  execFileSync(process.execPath, [tool, ...features.map((name) => `--enable-${name}`), ...passes, linked, '-o', optimised]);
+  wasmOpt(linked, named, ['-Oz', '--low-memory-unused', '-ocimfs', '50', '-aimfs', '0']);
+  writeFileSync(named, nameByPlace(readFileSync(named)));
+  wasmOpt(named, optimised, ['--optimize-level=2', '--shrink-level=2', '--reorder-functions-by-name']);
+  rmSync(named);
 }
 
 function commit() {
