@@ -36,8 +36,6 @@ void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32
   const Lanes lanes = lanes_of(enc);
   const bool in_fours =
       form.subgroups && lanes.is_known && turns_of(input) % (4 * parts_per_team * lanes.least) == 0;
-  // Teams with several rows at once are a software adapter's: there all rows may share the input.
-  const uint32_t keeping_lanes = takes_four && in_fours ? lanes.least : 0;
   const uint32_t rounds =
       team_rounds(enc, reduce_variant(form), cut.workgroup_size,
                   rows_per_output * cut.n_outputs / rows_at_once, parts_per_team);
@@ -45,7 +43,6 @@ void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32
     cut.constants.push_back({"parts_per_team", static_cast<double>(parts_per_team)});
   }
   cut.constants.push_back({"turns_at_once", in_fours ? 4.0 : 1.0});
-  cut.constants.push_back({"keeping_lanes", static_cast<double>(keeping_lanes)});
   cut.constants.push_back({"rounds", static_cast<double>(rounds)});
   cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});

@@ -32,14 +32,3 @@ fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
   }
   return sums;
 }
-
-// For lib/row_sums.wgsl: of a turn of the input its number is kept, and it is read again for each row.
-alias Turn = u32;
-
-fn input_turn(i: u32) -> Turn {
-  return i;
-}
-
-fn turn_product(row: u32, i: u32, x: Turn) -> f32 {
-  return turn_dot(row, x);
-}

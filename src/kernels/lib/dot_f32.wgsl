@@ -69,18 +69,3 @@ fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
   }
   return sums;
 }
-
-// For lib/row_sums.wgsl: what a lane reads of the input for a turn, and its product with a row.
-alias Turn = array<vec4f, 2>;
-
-fn n_turns() -> u32 {
-  return params.in_dim4 / 2;
-}
-
-fn input_turn(k8: u32) -> Turn {
-  return Turn(input4(2 * k8), input4(2 * k8 + 1));
-}
-
-fn turn_product(row: u32, k8: u32, x: Turn) -> f32 {
-  return dot8(row, k8, x[0], x[1]);
-}

@@ -54,18 +54,3 @@ fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
   }
   return sums;
 }
-
-// For lib/row_sums.wgsl: what a lane reads of the input for a turn, and its product with a row.
-alias Turn = Chunk;
-
-fn n_turns() -> u32 {
-  return n_chunks();
-}
-
-fn input_turn(c: u32) -> Turn {
-  return chunk_at(c);
-}
-
-fn turn_product(row: u32, c: u32, x: Turn) -> f32 {
-  return dot32(row, c, x);
-}
