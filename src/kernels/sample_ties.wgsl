@@ -30,6 +30,7 @@ struct Params {
 
 const workgroup_size = 64u;
 
+var<workgroup> cuts_ties: bool;
 var<workgroup> ties_in_run: array<u32, workgroup_size>;
 
 fn weight_of_bin(stage: u32, bin: u32) -> vec2u {
@@ -49,11 +50,18 @@ fn sample_ties(@builtin(local_invocation_index) lane: u32) {
     largest = largest_scaled_logit(params.n_maxima, lane);
   }
   let cut = find_digit(params.last_stage, by_probability, largest, lane);
+  var weight = vec2u(1u, 0u);
+  if (by_probability) {
+    weight = probability_weight(from_order_key(cut.key), largest);
+  }
+  // Nearly always one token has the key. Only where several have it, and not all of them are kept, the
+  // logits are read once more.
   if (lane == 0u) {
     cuts[params.last_stage] = cut;
+    cuts_ties = any(cut.remaining != cut.inside) && any(cut.inside != weight);
   }
-  if (all(cut.remaining == cut.inside)) {
-    return;  // all of them are kept
+  if (!workgroupUniformLoad(&cuts_ties)) {
+    return;
   }
 
   // A lane counts the ties in a run of ids; in the run that reaches the target the first counts again.
@@ -66,10 +74,6 @@ fn sample_ties(@builtin(local_invocation_index) lane: u32) {
   workgroupBarrier();
   if (lane > 0u) {
     return;
-  }
-  var weight = vec2u(1u, 0u);
-  if (by_probability) {
-    weight = probability_weight(from_order_key(cut.key), largest);
   }
   var so_far = vec2u(0u);
   for (var r = 0u; r < workgroup_size; r++) {
