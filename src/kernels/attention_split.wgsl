@@ -56,8 +56,9 @@ struct Params {
 override workgroup_size: u32 = 256;
 override n_heads: u32 = 8;
 override n_kv_heads: u32 = 2;
-override rounds: u32 = 1;   // that the teams take for the softmax of a pass
-override at_once: u32 = 8;  // at most 8: loads of a lane that are under way together
+override rounds: u32 = 1;          // that the teams take for the softmax of a pass
+override keys_at_once: u32 = 8;    // at most 8: loads of a lane that are under way together
+override values_at_once: u32 = 8;
 
 const span_size = 64u;
 const least = -3.0e38;
@@ -132,10 +133,10 @@ fn attend_own(span: u32, heads: Heads, position: u32, appends: bool, lane: u32) 
   }
 }
 
-// The part of a key that is a lane's: every n_lanes-th vec4 from `first` on, at_once of them.
+// The part of a key that is a lane's: every n_lanes-th vec4 from `first` on, keys_at_once of them.
 fn load_key(row: u32, first: u32, n_lanes: u32) -> array<packed4, 8> {
   var words: array<packed4, 8>;
-  for (var j = 0u; j < at_once; j++) {
+  for (var j = 0u; j < keys_at_once; j++) {
     words[j] = kv[row + min(first + j * n_lanes, head_dim4 - 1)];
   }
   return words;
@@ -149,10 +150,10 @@ struct Keys {
   end: u32,         // to before here
 }
 
-// The values that are a lane's: of every n_parts-th key from `first` on, at_once of them.
+// The values that are a lane's: of every n_parts-th key from `first` on, values_at_once of them.
 fn load_values(keys: Keys, side_head: u32, first: u32, n_parts: u32, d4: u32) -> array<packed4, 8> {
   var words: array<packed4, 8>;
-  for (var j = 0u; j < at_once; j++) {
+  for (var j = 0u; j < values_at_once; j++) {
     let k = first + j * n_parts;
     let page = page_of(keys.first + k);
     let row = select(row_at(keys.first_page, side_head, keys.first), row_at(page, side_head, keys.first + k),
@@ -209,11 +210,11 @@ fn attention_split(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
 
   // Scores.
   var scores = vec4f();
-  for (var start = first4; start < head_dim4; start += at_once * lanes_per_key) {
+  for (var start = first4; start < head_dim4; start += keys_at_once * lanes_per_key) {
     if (start > first4) {
       key_words = load_key(key_row, start, lanes_per_key);
     }
-    for (var j = 0u; j < at_once; j++) {
+    for (var j = 0u; j < keys_at_once; j++) {
       let i = start + j * lanes_per_key;
       if (i < head_dim4) {
         scores += times_queries(unpack4(key_words[j]), i);
@@ -266,11 +267,11 @@ fn attention_split(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   var sum_z = vec4f();
   var sum_w = vec4f();
   if (lane < n_parts * head_dim4) {
-    for (var start = first_value; start < keys.end; start += at_once * n_parts) {
+    for (var start = first_value; start < keys.end; start += values_at_once * n_parts) {
       if (start > first_value) {
         value_words = load_values(keys, n_kv_heads + kv_head, start, n_parts, dim);
       }
-      for (var j = 0u; j < at_once; j++) {
+      for (var j = 0u; j < values_at_once; j++) {
         let k = start + j * n_parts;
         if (k < keys.end) {
           let value = unpack4(value_words[j]);

@@ -31,8 +31,11 @@ uint32_t heads_per_pass(const gpu::Encoder& enc, const Heads& heads, uint32_t n_
   return n;
 }
 
-/// A GPU needs many loads under way; a software adapter waits for none, and compiles each.
-uint32_t loads_at_once(const gpu::Encoder& enc) { return is_software(enc) ? 1 : 8; }
+/// Loads of a lane that are under way together, of `n` that it has: a GPU waits for them, a
+/// software adapter does not, but compiles each.
+double at_once(const gpu::Encoder& enc, uint32_t n) {
+  return is_software(enc) ? 1 : std::min(n, 8u);
+}
 
 /// A lane for each four values of a head, and on a GPU many more, which share the spans.
 uint32_t combine_workgroup(const gpu::Encoder& enc, const Heads& heads) {
@@ -75,7 +78,9 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
     return;
   }
 
-  const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads;
+  const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads, head_dim4 = heads.head_dim / 4;
+  const uint32_t lanes_per_key = split_workgroup(enc) / kSpan;
+  const uint32_t value_lanes = split_workgroup(enc) / head_dim4;  // that share a dimension's values
   const uint32_t n_spans = ceil_div(end - first, kSpan);
   const uint32_t per_pass = heads_per_pass(enc, heads, n_spans);
   const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
@@ -98,9 +103,10 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
                     {"n_heads", static_cast<double>(heads.n_heads)},
                     {"n_kv_heads", static_cast<double>(heads.n_kv_heads)},
                     {"heads_per_pass", static_cast<double>(per_pass)},
-                    {"head_dim4", static_cast<double>(heads.head_dim / 4)},
+                    {"head_dim4", static_cast<double>(head_dim4)},
                     {"half_dim", static_cast<double>(half_dim)},
-                    {"at_once", static_cast<double>(loads_at_once(enc))},
+                    {"keys_at_once", at_once(enc, ceil_div(head_dim4, lanes_per_key))},
+                    {"values_at_once", at_once(enc, ceil_div(kSpan, value_lanes))},
                     {"norm_rounds", norms ? rounds(per_pass + 1) : 0},
                     {"rounds", rounds(per_pass)}},
       .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans + 1, 1},
