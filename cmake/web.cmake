@@ -4,10 +4,6 @@
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG -flto")
 add_compile_options(-msimd128 -mbulk-memory -mnontrapping-fptoint -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections
   -fno-sized-deallocation -fno-threadsafe-statics -fno-c++-static-destructors)
-# Small structs, and pointers that own, travel as values and not by way of memory. libc and libc++ were
-# compiled otherwise: where a function of theirs takes or gives one, the linker refuses it.
-add_compile_options("SHELL:-Xclang -target-abi -Xclang experimental-mv" -mmultivalue)
-add_compile_definitions(_LIBCPP_ABI_ENABLE_UNIQUE_PTR_TRIVIAL_ABI _LIBCPP_ABI_ENABLE_SHARED_PTR_TRIVIAL_ABI)
 add_compile_options(-Wno-missing-designated-field-initializers)
 
 set(stand_ins ${PROJECT_SOURCE_DIR}/web/wasm/lib)
