@@ -59,7 +59,7 @@ test('weights of f16 alone run on a device without f16', async () => {
   assert.equal(info.precision, 'f32');
 });
 
-/** Begins a story in `tab`, which counts its pieces in `window.pieces`; the promise is of its end. */
+/** Tells stories in `tab` up to so many tokens; `window.pieces` counts their pieces, the promise is of their end. */
 function tell(tab, maxTokens) {
   return tab.evaluate(
     async ([options, limit]) => {
@@ -67,13 +67,17 @@ function tell(tab, maxTokens) {
       const model = await loadModel('./models/starter', options);
       const session = await model.createSession();
       window.pieces = 0;
+      const ids = [];
       try {
-        const stream = session.generate([{ role: 'user', content: 'Tell me a story about a blue kite.' }], {
-          temperature: 0,
-          maxTokens: limit,
-        });
-        for await (const _ of stream) window.pieces++;
-        return { ids: (await stream.result).ids };
+        while (ids.length < limit) {
+          const stream = session.generate([{ role: 'user', content: 'Tell me a story about a blue kite.' }], {
+            temperature: 0,
+            maxTokens: limit - ids.length,
+          });
+          for await (const _ of stream) window.pieces++;
+          ids.push(...(await stream.result).ids);
+        }
+        return { ids };
       } catch ({ name, code, message }) {
         return { name, code, message };
       } finally {
@@ -96,10 +100,10 @@ test('a tab without animation frames and timers, as hidden ones are, goes on gen
 });
 
 test('a device lost while generating is said, and the next load gets another', async () => {
-  const telling = tell(page, 400);
+  const client = await browser.newBrowserCDPSession();
+  const telling = tell(page, 4000); // which nobody waits for
   const begun = until('the first words', () => page.evaluate(() => window.pieces > 1), 400_000);
   await Promise.race([begun, telling.then(({ message }) => assert.fail(`it ended too early: ${message}`))]);
-  const client = await browser.newBrowserCDPSession();
   await client.send('Browser.crashGpuProcess').catch(() => undefined); // which has no time to answer
   expectError(await telling, 'device_lost', /was lost/);
   const { text, message } = await ask(page, './models/starter', kPlain);
