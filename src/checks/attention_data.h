@@ -31,12 +31,12 @@ inline double largest_score(const Host& qkv, const ops::Heads& heads, float scal
 }
 
 /// Let S bound the scores. A score is off by (head_dim + 3) u S, a factor for int8 counted, and by
-/// `of_queries` u S, if the queries are off by so much; its
-/// distance to the maximum (at most 2 S, where both are off) is rounded once more. An error d of
-/// its argument changes exp by the factor 1 + d, and exp errs by itself, each of the `n_exps` times
-/// that it comes in, which is a product, too. Weights enter the sum over the keys and the divisor:
-/// twice all that. Then the sums themselves, the quotient, the reference. A cap bounds the scores,
-/// too, does not enlarge their error, and adds its own.
+/// `of_queries` u S, if the queries are off by so much; its distance to the maximum (at most 2 S,
+/// where both are off) is rounded once more. An error d of its argument changes exp by the factor
+/// 1 + d, and exp errs by itself, each of the `n_exps` times that it comes in, which is a product,
+/// too. Weights enter the sum over the keys and the divisor: twice all that. Then the sums
+/// themselves, the quotient, the reference. A cap bounds the scores, too, does not enlarge their
+/// error, and adds its own.
 inline double attention_roundings(const ops::Heads& heads, double s, float cap, uint32_t n_keys,
                                   double n_exps, double of_queries = 0) {
   const double bound = cap > 0 ? std::min(s, double{cap}) : s;
