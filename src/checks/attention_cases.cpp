@@ -77,7 +77,7 @@ std::vector<Expectation> split_and_combine(KernelRun& run, DType type) {
   const Host qkv = ramp({1, kHeads.row_dim()}, 1), before = make_kv(n_keys - 1, type);
   Host kv = before;
   reference::kv_append(qkv, std::span(&position, 1), kPageTable, kv, type);
-  const uint32_t n_spans = (16 * kPages + ops::kSpan - 1) / ops::kSpan + 1;
+  const uint32_t n_spans = ops::spans_of(16 * kPages);
   const gpu::Tensor spans =
       unset(run, "spans", {n_spans, kHeads.n_heads, ops::span_dim(kHeads.head_dim)});
   const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{position});

@@ -19,12 +19,9 @@ namespace {
 
 constexpr uint32_t kBlock = 8;  // values that the fused kernels store together
 
-/// The last is a row's own key.
-uint32_t spans_of(uint32_t context) { return (context + ops::kSpan - 1) / ops::kSpan + 1; }
-
 /// Values that all spans of a context leave.
 uint64_t span_values(const formats::Config& c, uint32_t context) {
-  return uint64_t{spans_of(context)} * c.n_heads * ops::span_dim(c.head_dim);
+  return uint64_t{ops::spans_of(context)} * c.n_heads * ops::span_dim(c.head_dim);
 }
 
 }  // namespace
@@ -45,7 +42,7 @@ Result<DecodeBuffers> DecodeBuffers::create(gpu::Device& device, const formats::
   TRY(buffers.model_input, input("model_input", c.model_dim));
   TRY(buffers.attn_input, input("attn_input", c.q_dim()));
   TRY(buffers.ffn_input, input("ffn_input", std::max(c.ffn_dim, 1u)));
-  const uint32_t n_spans = spans_of(context);
+  const uint32_t n_spans = ops::spans_of(context);
   TRY(buffers.spans, device.create_tensor("spans", DType::f32,
                                           {n_spans, c.n_heads, ops::span_dim(c.head_dim)}, kKind));
   return buffers;

@@ -12,10 +12,6 @@ uint32_t first_seen(const Scores& scores, uint32_t n_keys) {
   return scores.window > 0 && n_keys > scores.window ? n_keys - scores.window : 0;
 }
 
-bool is_software(const gpu::Encoder& enc) {
-  return enc.device().adapter().kind == AdapterKind::software;
-}
-
 /// Four lanes share a key on a GPU; a software adapter has no lanes to share.
 uint32_t split_workgroup(const gpu::Encoder& enc) { return is_software(enc) ? 64 : 256; }
 
@@ -51,7 +47,7 @@ bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& span
 }
 
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys) {
-  const uint32_t n_spans = ceil_div(n_keys, kSpan) - first_seen(scores, n_keys) / kSpan;
+  const uint32_t n_spans = spans_of(n_keys - 1) - first_seen(scores, n_keys) / kSpan;
   return uint64_t{4} * n_spans * heads.n_heads * span_dim(heads.head_dim);
 }
 
@@ -73,16 +69,13 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
   for (const gpu::Tensor* weight : {&row.q_weight, &row.k_weight}) {
     if (norms && !check_shape(enc, "attention_split", "weight", *weight, {heads.head_dim})) return;
   }
-  if (!check_most(enc, "attention_split", "the slab's end", ceil_div(end, kSpan) + 1,
-                  spans.dim(0))) {
-    return;
-  }
+  if (!check_most(enc, "attention_split", "the slab's end", spans_of(end), spans.dim(0))) return;
 
   const uint32_t q_per_kv = heads.n_heads / heads.n_kv_heads, head_dim4 = heads.head_dim / 4;
   const uint32_t lanes_per_key = split_workgroup(enc) / kSpan;
   const uint32_t value_lanes = split_workgroup(enc) / head_dim4;  // that share a dimension's values
-  const uint32_t n_spans = ceil_div(end - first, kSpan);
-  const uint32_t per_pass = heads_per_pass(enc, heads, n_spans);
+  const uint32_t n_spans = spans_of(end - first);
+  const uint32_t per_pass = heads_per_pass(enc, heads, n_spans - 1);
   const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
   const uint32_t seen_to = std::min(n_keys, end);
   const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
@@ -109,7 +102,7 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
                     {"values_at_once", at_once(enc, ceil_div(kSpan, value_lanes))},
                     {"norm_rounds", norms ? rounds(per_pass + 1) : 0},
                     {"rounds", rounds(per_pass)}},
-      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans + 1, 1},
+      .workgroups = {heads.n_kv_heads * ceil_div(q_per_kv, per_pass), n_spans, 1},
       .bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype),
   });
 }

@@ -10,6 +10,9 @@ namespace handloom::ops {
 /// Keys of a span: as in kernels/attention_split.wgsl.
 inline constexpr uint32_t kSpan = 64;
 
+/// Spans of a row that follows `n_before` keys: theirs, and behind them its own key's.
+constexpr uint32_t spans_of(uint32_t n_before) { return (n_before + kSpan - 1) / kSpan + 1; }
+
 /// What one row brings to attention, and where its keys and values are kept.
 struct SplitRow {
   const gpu::Tensor& qkv;        // f32 [1, row_dim], as it was projected

@@ -92,10 +92,14 @@ gpu::Constant next_format(const Input& next) {
   return {"next_format", static_cast<double>(next.format)};
 }
 
+bool is_software(const gpu::Encoder& enc) {
+  return enc.device().adapter().kind == AdapterKind::software;
+}
+
 uint32_t outputs_per_workgroup(const gpu::Encoder& enc, uint32_t out_dim) {
   constexpr uint32_t kOnSoftware = 16;
   const AdapterInfo& adapter = enc.device().adapter();
-  if (adapter.kind == AdapterKind::software) return kOnSoftware;
+  if (is_software(enc)) return kOnSoftware;
   const Features& features = enc.features();
   const uint32_t n_teams =
       features.subgroups ? std::max(1u, kTeamsWorkgroup / std::max(1u, features.min_subgroup_size))

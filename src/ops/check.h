@@ -45,6 +45,9 @@ Params with_planes(Params params, const Matrix::Part& part) {
 
 /// The variant that reads and writes a KV page of this type.
 kernels::Kv kv_variant(const gpu::Tensor& kv);
+/// Whether the encoder's adapter computes on the CPU.
+bool is_software(const gpu::Encoder& enc);
+
 /// Subgroup operations where the encoder allows them.
 kernels::Reduce reduce_variant(const gpu::Encoder& enc);
 

@@ -1,10 +1,11 @@
 #include "ops/many_rows.h"
 
+#include "ops/check.h"
+
 namespace handloom::ops {
 
 ManyRows many_rows_on(const gpu::Encoder& enc) {
-  return enc.device().adapter().kind == AdapterKind::software ? ManyRows::lanes
-                                                              : ManyRows::workgroups;
+  return is_software(enc) ? ManyRows::lanes : ManyRows::workgroups;
 }
 
 uint32_t lanes_workgroup(const gpu::Encoder& enc) {

@@ -20,7 +20,7 @@ constexpr uint32_t kMostKept = 12288;
 bool can_project_attended(const gpu::Encoder& enc, const Input& input, const Matrix& weight,
                           const Scores& scores, uint32_t end) {
   // On a software adapter workgroups run one after the other.
-  if (enc.device().adapter().kind == AdapterKind::software) return false;
+  if (is_software(enc)) return false;
   const uint32_t n_keys = scores.window > 0 ? std::min(scores.window + kSpan, end) : end;
   return can_project_residual(weight) && ceil_div(n_keys, kSpan) * input.dim <= kFewValues &&
          bytes_of(input.format, input.dim) <= kMostKept;

@@ -169,8 +169,8 @@ Attended check_split(const SplitCase& c, const Features& features) {
   Host kv = make_kv(c, pages);
 
   GpuRun run(features);
-  const uint32_t n_spans = static_cast<uint32_t>((16 * pages.size() + ops::kSpan - 1) / ops::kSpan);
-  const Shape spans_shape{n_spans + 1, heads.n_heads, ops::span_dim(heads.head_dim)};
+  const Shape spans_shape{ops::spans_of(16 * static_cast<uint32_t>(pages.size())), heads.n_heads,
+                          ops::span_dim(heads.head_dim)};
   const gpu::Tensor spans =
       run.inout("spans", Host(spans_shape, std::vector<float>(spans_shape.count(), kNan)));
   const auto n_pages = static_cast<uint32_t>(pages.size());
