@@ -40,6 +40,7 @@ nlohmann::ordered_json forms_json(std::span<const handloom::ProductForm> forms) 
                     {"n_outputs", form.n_outputs},
                     {"rows_at_once", form.rows_at_once},
                     {"wide_below", form.wide_below},
+                    {"knows_shape", form.knows_shape},
                     {"is_measured", form.is_measured}});
   }
   return json;

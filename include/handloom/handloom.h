@@ -159,6 +159,7 @@ struct ProductForm {
   uint32_t n_outputs = 0;       // dot products of a workgroup
   uint32_t rows_at_once = 1;    // dot products that one of them computes together
   uint32_t wide_below = 0;      // rows of a matrix below which two subgroups share one; 0: never
+  bool knows_shape = false;     // a pipeline for each shape of matrix instead of one for all
   bool is_measured = false;     // chosen by measurement on this device, not by rule
 };
 

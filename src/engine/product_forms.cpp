@@ -50,6 +50,7 @@ ProductForm describe(DType weight, const ops::ProjectForm& form, bool is_measure
           .n_outputs = form.n_outputs,
           .rows_at_once = form.rows_at_once,
           .wide_below = form.wide_below,
+          .knows_shape = form.knows_shape,
           .is_measured = is_measured};
 }
 

@@ -65,7 +65,8 @@ JsonText to_json(DType weight, const ops::ProjectForm& form) {
       .put("workgroup_size", form.workgroup_size)
       .put("n_outputs", form.n_outputs)
       .put("wide_below", form.wide_below)
-      .put("rows_at_once", form.rows_at_once);
+      .put("rows_at_once", form.rows_at_once)
+      .put("knows_shape", form.knows_shape);
 }
 
 Result<DType> weight_of(const JsonObject& entry) {
@@ -95,6 +96,7 @@ Result<void> read_form(const JsonObject& entry, const AdapterInfo& adapter, Meas
   TRY(form.n_outputs, entry.get_u32("n_outputs"));
   TRY(form.wide_below, entry.get_u32("wide_below"));
   TRY(form.rows_at_once, entry.get_u32("rows_at_once"));
+  TRY(form.knows_shape, entry.get_bool("knows_shape"));
   if (!ops::is_possible(form, adapter, adapter.features, weight)) {
     return fail(ErrorCode::bad_format, "{}: the form of {} is one that '{}' cannot run",
                 entry.where(), to_string(weight), adapter.name);

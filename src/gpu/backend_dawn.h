@@ -41,7 +41,6 @@ class DawnBackend final : public Backend {
   struct Pipeline {
     wgpu::ComputePipeline pipeline;
     wgpu::BindGroupLayout layout;
-    std::vector<bool> is_uniform;
   };
   /// Queries cannot be copied from: a copy resolves them here first.
   struct Stamps {

@@ -17,6 +17,33 @@ BufferRange range_of(const Tensor& tensor) {
   return {tensor.buffer->id(), tensor.offset, tensor.bytes()};
 }
 
+struct LaidParams {
+  std::vector<std::byte> bytes;   // for one buffer
+  std::vector<uint64_t> offsets;  // of each dispatch's
+};
+
+/// Layers are alike and so are their params: dispatches with the same share a place, which is in a
+/// GPU's caches from the second layer on.
+LaidParams lay_params(std::span<const Dispatch> dispatches) {
+  LaidParams laid;
+  for (size_t i = 0; i < dispatches.size(); ++i) {
+    const std::span<const std::byte> params = dispatches[i].params.bytes();
+    const auto same = std::ranges::find_if(dispatches.first(i), [&](const Dispatch& earlier) {
+      return std::ranges::equal(earlier.params.bytes(), params);
+    });
+    const auto j = static_cast<size_t>(same - dispatches.begin());
+    if (j < i) {
+      laid.offsets.push_back(laid.offsets[j]);
+      continue;
+    }
+    laid.offsets.push_back(laid.bytes.size());
+    laid.bytes.insert(laid.bytes.end(), params.begin(), params.end());
+    laid.bytes.resize((laid.bytes.size() + kUniformAlignment - 1) / kUniformAlignment *
+                      kUniformAlignment);
+  }
+  return laid;
+}
+
 }  // namespace
 
 Bindings::Bindings(std::initializer_list<Ref> tensors)
@@ -121,13 +148,7 @@ Result<Recording> Encoder::finish() {
   if (!failure_.empty()) return handloom::fail(ErrorCode::internal, "{}", failure_);
   Backend& backend = device_.backend();
 
-  std::vector<std::byte> params;
-  std::vector<uint64_t> params_offsets;
-  for (const Dispatch& d : recording_.dispatches_) {
-    params_offsets.push_back(params.size());
-    params.insert(params.end(), d.params.bytes().begin(), d.params.bytes().end());
-    params.resize((params.size() + kUniformAlignment - 1) / kUniformAlignment * kUniformAlignment);
-  }
+  const auto [params, params_offsets] = lay_params(recording_.dispatches_);
   if (!params.empty()) {
     recording_.params_bytes_ = params.size();
     recording_.state_->memory.other += params.size();

@@ -11,9 +11,7 @@
 //   numerics   f32; with attention_split.wgsl checked against reference/attention.cpp
 //   cost       reads what attention_split.wgsl left of the spans that the row sees
 //
-// variants: reduce = tree | subgroup
 // uses: lib/store_input.wgsl
-// uses: lib/reduce_{reduce}.wgsl
 
 struct Params {
   window: u32,      // keys a row sees, its own included; 0: all
@@ -29,16 +27,16 @@ override workgroup_size: u32 = 256;
 override n_heads: u32 = 8;
 override head_dim4: u32 = 32;  // head_dim / 4
 
+// A lane owns one vec4 of the head and every n_parts-th span.
+override n_parts: u32 = workgroup_size / head_dim4;
+
 const span_size = 64u;
 const least = -3.0e38;
 
-var<workgroup> weights: array<f32, workgroup_size>;  // of some spans
-var<workgroup> partial: array<vec4f, workgroup_size>;
-
-// Where a span of this head begins: max and sum, then its values.
-fn span_at(s: u32, head: u32) -> u32 {
-  return (s * n_heads + head) * (1 + head_dim4);
-}
+// Of each part of the spans: the largest score, and what is summed up by it.
+var<workgroup> part_largest: array<f32, n_parts>;
+var<workgroup> part_total: array<f32, n_parts>;
+var<workgroup> part_values: array<vec4f, workgroup_size>;
 
 @compute @workgroup_size(workgroup_size)
 fn attention_combine(@builtin(workgroup_id) group: vec3u,
@@ -49,48 +47,50 @@ fn attention_combine(@builtin(workgroup_id) group: vec3u,
   let first_span = first_seen / span_size;
   let end_span = (n_keys - 1 + span_size - 1) / span_size + 1;  // the last is the row's own key
 
-  var largest_here = least;
-  for (var s = first_span + lane; s < end_span; s += workgroup_size) {
-    largest_here = max(largest_here, spans[span_at(s, head)].x);
-  }
-  let largest = workgroup_max(largest_here, lane);
-
-  // A lane owns one vec4 of the head and every n_parts-th span.
-  let n_parts = workgroup_size / head_dim4;
+  // What a lane found so far is scaled down where a span holds a larger score, which spares a second look
+  // at all spans.
   let part = lane / head_dim4;
   let dim = lane % head_dim4;
-  var sum = vec4f();
-  var total_here = 0.0;
-  for (var first = first_span; first < end_span; first += workgroup_size) {
-    let n_here = min(workgroup_size, end_span - first);
-    if (lane < n_here) {
-      let found = spans[span_at(first + lane, head)];
-      weights[lane] = exp(found.x - largest);
-      total_here += weights[lane] * found.y;
-    }
-    workgroupBarrier();
-    if (part < n_parts) {
-      for (var start = part; start < n_here; start += 4 * n_parts) {
-        for (var j = 0u; j < 4u; j++) {  // a constant count, so that four loads are under way at once
-          let s = start + j * n_parts;
-          if (s < n_here) {
-            sum += weights[s] * spans[span_at(first + s, head) + 1 + dim];
-          }
+  var largest = least;
+  var total = 0.0;
+  var values = vec4f();
+  if (part < n_parts) {
+    for (var start = first_span + part; start < end_span; start += 4 * n_parts) {
+      for (var j = 0u; j < 4u; j++) {  // a constant count, so that the loads of four are under way at once
+        let s = start + j * n_parts;
+        if (s < end_span) {
+          let at = (s * n_heads + head) * (1 + head_dim4);
+          let found = spans[at];
+          let larger = max(largest, found.x);
+          let kept = exp(largest - larger);
+          let share = exp(found.x - larger);
+          total = kept * total + share * found.y;
+          values = kept * values + share * spans[at + 1 + dim];
+          largest = larger;
         }
       }
     }
-    workgroupBarrier();
   }
-  let total = workgroup_sum(total_here, lane);
-  partial[lane] = sum;
+  part_values[lane] = values;
+  if (dim == 0 && part < n_parts) {
+    part_largest[part] = largest;
+    part_total[part] = total;
+  }
   workgroupBarrier();
 
   if (2 * lane < head_dim4) {
+    largest = least;
+    for (var p = 0u; p < n_parts; p++) {
+      largest = max(largest, part_largest[p]);
+    }
+    total = 0.0;
     var a = vec4f();
     var b = vec4f();
     for (var p = 0u; p < n_parts; p++) {
-      a += partial[p * head_dim4 + 2 * lane];
-      b += partial[p * head_dim4 + 2 * lane + 1];
+      let share = exp(part_largest[p] - largest);
+      total += share * part_total[p];
+      a += share * part_values[p * head_dim4 + 2 * lane];
+      b += share * part_values[p * head_dim4 + 2 * lane + 1];
     }
     store8(head * head_dim4 / 2 + lane, a / total, b / total);
   }

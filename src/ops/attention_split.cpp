@@ -114,7 +114,7 @@ void attention_combine(gpu::Encoder& enc, const gpu::Tensor& positions, const gp
   if (!check_multiple(enc, "attention_combine", "head_dim", heads.head_dim, 8)) return;
   if (!check_next(enc, "attention_combine", next, dim)) return;
   enc.dispatch({
-      .kernel = kernels::attention_combine(reduce_variant(enc)),
+      .kernel = kernels::attention_combine(),
       .bindings = {positions, spans, next.words},
       .params = kernels::AttentionCombineParams{.window = scores.window, .next_dim = dim},
       .constants = {{"workgroup_size", static_cast<double>(combine_workgroup(enc, heads))},

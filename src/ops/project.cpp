@@ -16,7 +16,7 @@ void project(gpu::Encoder& enc, const Input& input, const Matrix& weight, const 
   if (has_bias && !check_shape(enc, "project", "bias", bias, {out_dim})) return;
 
   for (const Matrix::Part& part : weight.parts) {
-    const Cut cut = cut_for(enc, input, part.n_rows());
+    const Cut cut = cut_for(enc, input, part);
     enc.dispatch({
         .kernel = kernels::project(act_variant(input.format), weight_variant(part.tensor.dtype),
                                    reduce_variant(input.form)),
@@ -55,7 +55,7 @@ void project_residual(gpu::Encoder& enc, const Input& input, const Matrix& weigh
   if (!check_next(enc, "project_residual", next, dim)) return;
 
   for (const Matrix::Part& part : weight.parts) {
-    Cut cut = cut_for(enc, input, part.n_rows());
+    Cut cut = cut_for(enc, input, part);
     cut.constants.push_back(next_format(next));
     enc.dispatch({
         .kernel =
@@ -90,7 +90,7 @@ void project_gated(gpu::Encoder& enc, const Input& input, const Matrix& weight, 
   }
 
   const Matrix::Part& part = weight.parts[0];
-  Cut cut = cut_for(enc, input, next.dim, 2);
+  Cut cut = cut_for(enc, input, part, 2);
   cut.constants.push_back(next_format(next));
   cut.constants.push_back({"is_gelu", static_cast<double>(gate == Gate::gelu)});
   enc.dispatch({

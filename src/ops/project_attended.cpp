@@ -10,7 +10,7 @@ namespace {
 
 /// Up to so many values of all spans it costs less to put them together in every workgroup than in
 /// a dispatch (docs/notebook/0004).
-constexpr uint32_t kFewValues = 16384;
+constexpr uint32_t kFewValues = 24576;
 
 /// Of 16 KiB of workgroup memory, beside what the teams need.
 constexpr uint32_t kMostKept = 12288;
@@ -52,7 +52,7 @@ void project_attended(gpu::Encoder& enc, const Attended& attended, const Input& 
   const bool for_nibbles =
       input.format == InputFormat::int8_for_nibbles || input.format == InputFormat::f16_for_nibbles;
   for (const Matrix::Part& part : weight.parts) {
-    Cut cut = cut_in_few(enc, input, part.n_rows());
+    Cut cut = cut_in_few(enc, input, part);
     cut.constants.push_back(next_format(next));
     cut.constants.push_back({"adds", adds ? 1.0 : 0.0});
     cut.constants.push_back({"for_nibbles", static_cast<double>(for_nibbles)});

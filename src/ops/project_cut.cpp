@@ -27,11 +27,18 @@ bool is_wide(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {
          turns_of(input) % team == 0;
 }
 
-void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
+void add_shape(Cut& cut, const Input& input, const PlaneLayout& layout) {
+  cut.constants.push_back({"known_in_dim4", static_cast<double>(input.dim / 4)});
+  cut.constants.push_back({"known_scales_at", static_cast<double>(layout.at(Plane::scales))});
+  cut.constants.push_back({"known_supers_at", static_cast<double>(layout.at(Plane::supers))});
+  cut.constants.push_back({"known_high_at", static_cast<double>(layout.at(Plane::high))});
+  cut.constants.push_back({"known_group4", static_cast<double>(layout.group / 4)});
+}
+
+void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, const Matrix::Part& part,
                    uint32_t rows_per_output, uint32_t parts_per_team) {
   const ProjectForm& form = input.form;
-  const bool takes_four =
-      form.rows_at_once == 4 && parts_per_team == 1 && rows_per_output * n_outputs % 4 == 0;
+  const bool takes_four = form.rows_at_once == 4 && parts_per_team == 1 && part.n_rows() % 4 == 0;
   const uint32_t rows_at_once = takes_four ? 4 : rows_per_output;
   const Lanes lanes = lanes_of(enc);
   const bool in_fours =
@@ -46,6 +53,8 @@ void add_constants(Cut& cut, const gpu::Encoder& enc, const Input& input, uint32
   cut.constants.push_back({"rounds", static_cast<double>(rounds)});
   cut.constants.push_back({"rows_at_once", static_cast<double>(rows_at_once)});
   cut.constants.push_back({"workgroup_size", static_cast<double>(cut.workgroup_size)});
+  cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
+  if (form.knows_shape) add_shape(cut, input, part.layout());
 }
 
 }  // namespace
@@ -54,28 +63,26 @@ kernels::Reduce reduce_variant(const ProjectForm& form) {
   return form.subgroups ? kernels::Reduce::subgroup : kernels::Reduce::tree;
 }
 
-Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
+Cut cut_for(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part,
             uint32_t rows_per_output) {
   const ProjectForm& form = input.form;
-  const bool wide = is_wide(enc, input, n_outputs);
+  const bool wide = is_wide(enc, input, part.n_rows() / rows_per_output);
   const uint32_t parts_per_team = wide ? 2 : 1;
   Cut cut = {.workgroup_size = form.workgroup_size, .n_outputs = wide ? kBlock : form.n_outputs};
   const uint32_t needed = parts_per_team * cut.n_outputs * lanes_of(enc).least;
   if (form.subgroups && (wide || needed < cut.workgroup_size)) cut.workgroup_size = needed;
-  add_constants(cut, enc, input, n_outputs, rows_per_output, parts_per_team);
-  cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
+  add_constants(cut, enc, input, part, rows_per_output, parts_per_team);
   return cut;
 }
 
-Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs) {
-  if (!input.form.subgroups) return cut_for(enc, input, n_outputs);
-  const uint32_t parts_per_team = is_wide(enc, input, n_outputs) ? 2 : 1;
+Cut cut_in_few(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part) {
+  if (!input.form.subgroups) return cut_for(enc, input, part);
+  const uint32_t parts_per_team = is_wide(enc, input, part.n_rows()) ? 2 : 1;
   const uint32_t team = parts_per_team * lanes_of(enc).least;
   const uint32_t most = enc.device().adapter().limits.max_invocations / team;
   Cut cut = {.n_outputs = std::clamp(std::bit_floor(most), kBlock, 4 * kBlock)};
   cut.workgroup_size = std::min(cut.n_outputs, most) * team;
-  add_constants(cut, enc, input, n_outputs, 1, parts_per_team);
-  cut.constants.push_back({"outputs_per_workgroup", static_cast<double>(cut.n_outputs)});
+  add_constants(cut, enc, input, part, 1, parts_per_team);
   return cut;
 }
 

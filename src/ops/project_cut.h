@@ -23,13 +23,13 @@ struct Cut {
   std::vector<gpu::Constant> constants = {};
 };
 
-/// For a part of a weight with `n_outputs` outputs, of which the input's form says how many a
-/// workgroup takes, each of one row or two.
-Cut cut_for(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs,
+/// For a part of a weight, of whose outputs the input's form says how many a workgroup takes, each
+/// of one row or two.
+Cut cut_for(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part,
             uint32_t rows_per_output = 1);
 /// In as few workgroups as can be without a team having two outputs: for a kernel whose workgroups
 /// have work of their own before they multiply.
-Cut cut_in_few(const gpu::Encoder& enc, const Input& input, uint32_t n_outputs);
+Cut cut_in_few(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part);
 
 kernels::Reduce reduce_variant(const ProjectForm& form);
 kernels::Act act_variant(InputFormat format);

@@ -40,7 +40,9 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
             .rows_at_once = 4};
   }
   const Act act = takes(weight, Act::int8) ? Act::int8 : Act::f32;
-  if (!features.subgroups) return {.act = act, .workgroup_size = 64, .n_outputs = kBlock};
+  if (!features.subgroups) {
+    return {.act = act, .workgroup_size = 64, .n_outputs = kBlock, .knows_shape = true};
+  }
   // A team for each output: all are under way at once.
   const uint32_t team = std::max(1u, features.min_subgroup_size);
   const uint32_t most = adapter.limits.max_invocations;
@@ -49,7 +51,8 @@ ProjectForm form_by_rule(const AdapterInfo& adapter, const Features& features, D
           .subgroups = true,
           .workgroup_size = std::min(n_teams * team, most),
           .n_outputs = n_teams,
-          .wide_below = kFewOutputs};
+          .wide_below = kFewOutputs,
+          .knows_shape = true};
 }
 
 bool is_possible(const ProjectForm& form, const AdapterInfo& adapter, const Features& features,
@@ -71,12 +74,16 @@ std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Featu
     shapes.push_back({.subgroups = true,
                       .workgroup_size = size,
                       .n_outputs = n_outputs,
-                      .wide_below = rule.wide_below});
+                      .wide_below = rule.wide_below,
+                      .knows_shape = rule.knows_shape});
   };
   add_teams(2 * kBlock, 2 * kBlock);
   add_teams(kBlock, kBlock);
   add_teams(kBlock / 2, kBlock);
-  shapes.push_back({.subgroups = false, .workgroup_size = 64, .n_outputs = kBlock});
+  shapes.push_back({.subgroups = false,
+                    .workgroup_size = 64,
+                    .n_outputs = kBlock,
+                    .knows_shape = rule.knows_shape});
 
   std::vector<ProjectForm> forms;
   for (ProjectForm form : shapes) {

@@ -30,6 +30,9 @@ struct ProjectForm {
   /// Rows that a team multiplies at once, so that they share what is read of the input: 1 or 4. One
   /// in a team of two subgroups, and of a part whose rows are no multiple of four.
   uint32_t rows_at_once = 1;
+  /// A pipeline for each shape of weight, which its addresses are constants of, instead of one for
+  /// all: worth compiling where a dispatch takes microseconds.
+  bool knows_shape = false;
 
   bool operator==(const ProjectForm&) const = default;
 };

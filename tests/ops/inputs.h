@@ -7,7 +7,8 @@
 
 namespace handloom::test {
 
-/// All forms that the device may take for a type of weight, each with two subgroups an output, too.
+/// All forms that the device may take for a type of weight, each with two subgroups an output, too;
+/// of the latter every second knows the shape.
 inline std::vector<ops::ProjectForm> all_forms(DType weight) {
   const AdapterInfo& adapter = device().adapter();
   std::vector<ops::ProjectForm> forms = ops::candidate_forms(adapter, adapter.features, weight);
@@ -15,6 +16,7 @@ inline std::vector<ops::ProjectForm> all_forms(DType weight) {
     if (!forms[i].subgroups) continue;
     forms.push_back(forms[i]);
     forms.back().wide_below = UINT32_MAX;
+    forms.back().knows_shape = i % 2 == 1;
   }
   return forms;
 }

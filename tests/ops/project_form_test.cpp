@@ -22,11 +22,11 @@ ops::ProjectForm rule(const AdapterInfo& adapter, DType weight = DType::q4_0) {
 }
 
 TEST(ProjectForm, ByRuleHasATeamForEachOutput) {
-  EXPECT_EQ(rule(gpu_of(32)), (ops::ProjectForm{ops::Act::int8, true, 512, 16, 4097}));
-  EXPECT_EQ(rule(gpu_of(64)), (ops::ProjectForm{ops::Act::int8, true, 1024, 16, 4097}));
-  EXPECT_EQ(rule(gpu_of(32, 256)), (ops::ProjectForm{ops::Act::int8, true, 256, 8, 4097}));
-  EXPECT_EQ(rule(gpu_of(64, 256)), (ops::ProjectForm{ops::Act::int8, true, 256, 8, 4097}));
-  EXPECT_EQ(rule(gpu_of(0)), (ops::ProjectForm{ops::Act::int8, false, 64, 8}));
+  EXPECT_EQ(rule(gpu_of(32)), (ops::ProjectForm{ops::Act::int8, true, 512, 16, 4097, 1, true}));
+  EXPECT_EQ(rule(gpu_of(64)), (ops::ProjectForm{ops::Act::int8, true, 1024, 16, 4097, 1, true}));
+  EXPECT_EQ(rule(gpu_of(32, 256)), (ops::ProjectForm{ops::Act::int8, true, 256, 8, 4097, 1, true}));
+  EXPECT_EQ(rule(gpu_of(64, 256)), (ops::ProjectForm{ops::Act::int8, true, 256, 8, 4097, 1, true}));
+  EXPECT_EQ(rule(gpu_of(0)), (ops::ProjectForm{ops::Act::int8, false, 64, 8, 0, 1, true}));
   EXPECT_EQ(rule(gpu_of(32), DType::f16).act, ops::Act::f32);
 }
 

@@ -13,7 +13,7 @@ struct Chunk {
 }
 
 fn n_chunks() -> u32 {
-  return params.in_dim4 / 8;
+  return in_dim4() / 8;
 }
 
 fn dot32_at(row: u32, c: u32) -> f32 {
@@ -23,13 +23,13 @@ fn dot32_at(row: u32, c: u32) -> f32 {
 fn row_dot(row: u32, first: u32, stride: u32) -> f32 {
   var sum = 0.0;
   if (turns_at_once == 4) {
-    for (var c = first; c < n_chunks(); c += 4 * stride) {
+    for (var c = first; c < params.in_dim4 / 8; c += 4 * stride) {
       sum += dot32_at(row, c) + dot32_at(row, c + stride) + dot32_at(row, c + 2 * stride) +
              dot32_at(row, c + 3 * stride);
     }
     return sum;
   }
-  for (var c = first; c < n_chunks(); c += stride) {
+  for (var c = first; c < params.in_dim4 / 8; c += stride) {
     sum += dot32_at(row, c);
   }
   return sum;
@@ -38,7 +38,7 @@ fn row_dot(row: u32, first: u32, stride: u32) -> f32 {
 // The same for two rows, which share what is read of the input.
 fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
   var sums = vec2f();
-  for (var c = first; c < n_chunks(); c += stride) {
+  for (var c = first; c < params.in_dim4 / 8; c += stride) {
     let x = chunk_at(c);
     sums += vec2f(dot32(rows.x, c, x), dot32(rows.y, c, x));
   }
@@ -48,7 +48,7 @@ fn row_dot2(rows: vec2u, first: u32, stride: u32) -> vec2f {
 // The same for four.
 fn row_dot4(rows: vec4u, first: u32, stride: u32) -> vec4f {
   var sums = vec4f();
-  for (var c = first; c < n_chunks(); c += stride) {
+  for (var c = first; c < params.in_dim4 / 8; c += stride) {
     let x = chunk_at(c);
     sums += vec4f(dot32(rows.x, c, x), dot32(rows.y, c, x), dot32(rows.z, c, x), dot32(rows.w, c, x));
   }

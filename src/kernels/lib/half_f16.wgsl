@@ -6,7 +6,7 @@ fn n_turns() -> u32 {
 }
 
 fn turn_dot(row: u32, block: u32) -> f32 {
-  let w = weight[row * n_turns() + block];
+  let w = weight[row * (in_dim4() / 2) + block];
   let x = halves_at(block);
   var sum = bitcast<vec2h>(w.x) * bitcast<vec2h>(x.x);
   sum = fma(bitcast<vec2h>(w.y), bitcast<vec2h>(x.y), sum);

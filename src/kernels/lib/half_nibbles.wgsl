@@ -18,7 +18,7 @@ fn dot8_halves(codes: u32, x: vec4u, zero: f16) -> f32 {
 }
 
 fn turn_dot_nibbles(row: u32, turn: u32, zero: f16) -> f32 {
-  let codes = weight[row * n_turns() + turn];
+  let codes = weight[row * (in_dim4() / 8) + turn];
   let b = 4 * turn;
   let dots = vec4f(dot8_halves(codes.x, halves_at(b), zero), dot8_halves(codes.y, halves_at(b + 1), zero),
                    dot8_halves(codes.z, halves_at(b + 2), zero), dot8_halves(codes.w, halves_at(b + 3), zero));

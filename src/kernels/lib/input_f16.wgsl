@@ -5,11 +5,11 @@ fn halves_at(block: u32) -> vec4u {
 }
 
 fn block_scale(block: u32) -> f32 {
-  let n_blocks = params.in_dim4 / 2;
+  let n_blocks = in_dim4() / 2;
   return bitcast<f32>(input[n_blocks + block / 4][block % 4]);
 }
 
 // Words before the sums of squares.
 fn input_words() -> u32 {
-  return (5 * (params.in_dim4 / 2) + 3) / 4 * 4;
+  return (5 * (in_dim4() / 2) + 3) / 4 * 4;
 }

@@ -6,5 +6,5 @@ fn input4(k4: u32) -> vec4f {
 
 // Words before the sums of squares.
 fn input_words() -> u32 {
-  return 4 * params.in_dim4;
+  return 4 * in_dim4();
 }

@@ -13,14 +13,14 @@ fn dot8_6bit(codes: u32, upper: u32, x: vec2u) -> f32 {
 fn dot32(row: u32, c: u32, x: Chunk) -> f32 {
   let at = row * n_chunks() + c;
   let codes = weight[at];
-  let upper = vec2u(word_at(params.high_at + 2 * at), word_at(params.high_at + 2 * at + 1));
+  let upper = vec2u(word_at(high_at() + 2 * at), word_at(high_at() + 2 * at + 1));
   let dots = vec4f(dot8_6bit(codes.x, upper.x & 0xffff, x.low.xy),
                    dot8_6bit(codes.y, upper.x >> 16, x.low.zw),
                    dot8_6bit(codes.z, upper.y & 0xffff, x.high.xy),
                    dot8_6bit(codes.w, upper.y >> 16, x.high.zw));
   let scaled = x.scales * dots - 32 * chunk_sums(c);
-  let d = unpack2x16float(word_at(params.supers_at + row * ((n_chunks() / 8 + 1) / 2) + c / 16));
-  let scales = word_at(params.scales_at + at / 2) >> (16 * (c % 2));
+  let d = unpack2x16float(word_at(supers_at() + row * ((n_chunks() / 8 + 1) / 2) + c / 16));
+  let scales = word_at(scales_at() + at / 2) >> (16 * (c % 2));
   let first = f32(i32(scales << 24) >> 24);
   let second = f32(i32(scales << 16) >> 24);
   return select(d.x, d.y, (c / 8) % 2 == 1) *

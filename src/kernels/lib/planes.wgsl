@@ -1,22 +1,23 @@
 // Planes of a quantised weight, all in one buffer of words (base/planes.h): codes from word 0, scales
-// from params.scales_at, and where the type has them scales of 256 values (supers) and upper bits of
+// from scales_at(), and where the type has them scales of 256 values (supers) and upper bits of
 // the codes. In every plane a row begins at a word of its own; the first value lies lowest.
+// uses: lib/shape.wgsl
 
 alias weight_word = u32;
 
 // Four neighbouring codes of a row, by their width.
 fn codes_2bit(row: u32, k4: u32) -> vec4u {
-  let word = weight[row * (params.in_dim4 / 4) + k4 / 4];
+  let word = weight[row * (in_dim4() / 4) + k4 / 4];
   return (vec4u(word >> (8 * (k4 % 4))) >> vec4u(0, 2, 4, 6)) & vec4u(3);
 }
 
 fn codes_4bit(row: u32, k4: u32) -> vec4u {
-  let word = weight[row * (params.in_dim4 / 2) + k4 / 2];
+  let word = weight[row * (in_dim4() / 2) + k4 / 2];
   return (vec4u(word >> (16 * (k4 % 2))) >> vec4u(0, 4, 8, 12)) & vec4u(15);
 }
 
 fn codes_8bit(row: u32, k4: u32) -> vec4i {
-  let word = weight[row * params.in_dim4 + k4];
+  let word = weight[row * in_dim4() + k4];
   return vec4i(vec4u(word) << vec4u(24, 16, 8, 0)) >> vec4u(24);
 }
 
@@ -27,12 +28,12 @@ fn codes_4bit_of(word: u32) -> array<vec4f, 2> {
 }
 
 fn high_1bit(row: u32, k4: u32) -> vec4u {
-  let word = weight[params.high_at + row * (params.in_dim4 / 8) + k4 / 8];
+  let word = weight[high_at() + row * (in_dim4() / 8) + k4 / 8];
   return (vec4u(word >> (4 * (k4 % 8))) >> vec4u(0, 1, 2, 3)) & vec4u(1);
 }
 
 fn high_2bit(row: u32, k4: u32) -> vec4u {
-  let word = weight[params.high_at + row * (params.in_dim4 / 4) + k4 / 4];
+  let word = weight[high_at() + row * (in_dim4() / 4) + k4 / 4];
   return (vec4u(word >> (8 * (k4 % 4))) >> vec4u(0, 2, 4, 6)) & vec4u(3);
 }
 

@@ -12,5 +12,5 @@ fn sum_of_squares(first: u32, stride: u32) -> f32 {
 }
 
 fn norm_factor(total: f32) -> f32 {
-  return inverseSqrt(total / f32(4 * params.in_dim4) + params.eps);
+  return inverseSqrt(total / f32(4 * in_dim4()) + params.eps);
 }

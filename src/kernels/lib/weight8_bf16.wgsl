@@ -4,7 +4,7 @@
 
 // The dot product of values 8 * k8 .. 8 * k8 + 7 of a row with x0 and x1.
 fn dot8(row: u32, k8: u32, x0: vec4f, x1: vec4f) -> f32 {
-  let w = weight[row * (params.in_dim4 / 2) + k8];
+  let w = weight[row * (in_dim4() / 2) + k8];
   let even = bitcast<vec4f>(w << vec4u(16));
   let odd = bitcast<vec4f>(w & vec4u(0xffff0000));
   return dot(x0, vec4f(even.x, odd.x, even.y, odd.y)) + dot(x1, vec4f(even.z, odd.z, even.w, odd.w));

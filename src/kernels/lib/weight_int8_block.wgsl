@@ -2,8 +2,8 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let per_row = params.in_dim4 / params.group4;
-  let scale = bitcast<f32>(weight[params.scales_at + row * per_row + k4 / params.group4]);
+  let per_row = in_dim4() / group4();
+  let scale = bitcast<f32>(weight[scales_at() + row * per_row + k4 / group4()]);
   return scale * vec4f(codes_8bit(row, k4));
 }
 

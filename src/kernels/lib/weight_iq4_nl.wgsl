@@ -4,7 +4,7 @@
 const level = array<f32, 16>(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let scale = f16_at(params.scales_at, row, params.in_dim4 / 8, k4 / 8);
+  let scale = f16_at(scales_at(), row, in_dim4() / 8, k4 / 8);
   let code = codes_4bit(row, k4);
   return scale * vec4f(level[code.x], level[code.y], level[code.z], level[code.w]);
 }

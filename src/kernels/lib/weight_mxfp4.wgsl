@@ -5,7 +5,7 @@
 const level = array<f32, 16>(0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6);
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let scale = bitcast<f32>(u8_at(params.scales_at, row, params.in_dim4 / 8, k4 / 8) << 23);
+  let scale = bitcast<f32>(u8_at(scales_at(), row, in_dim4() / 8, k4 / 8) << 23);
   let code = codes_4bit(row, k4);
   return scale * vec4f(level[code.x], level[code.y], level[code.z], level[code.w]);
 }

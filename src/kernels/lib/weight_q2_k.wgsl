@@ -3,8 +3,8 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let d = f16_pair_at(params.supers_at, row, params.in_dim4 / 64, k4 / 64);
-  let scale_min = u8_at(params.scales_at, row, params.in_dim4 / 4, k4 / 4);
+  let d = f16_pair_at(supers_at(), row, in_dim4() / 64, k4 / 64);
+  let scale_min = u8_at(scales_at(), row, in_dim4() / 4, k4 / 4);
   let scale = d.x * f32(scale_min & 15);
   let minimum = d.y * f32(scale_min >> 4);
   return scale * vec4f(codes_2bit(row, k4)) - minimum;

@@ -3,8 +3,8 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let d = f16_at(params.supers_at, row, params.in_dim4 / 64, k4 / 64);
-  let scale = d * f32(i8_at(params.scales_at, row, params.in_dim4 / 4, k4 / 4));
+  let d = f16_at(supers_at(), row, in_dim4() / 64, k4 / 64);
+  let scale = d * f32(i8_at(scales_at(), row, in_dim4() / 4, k4 / 4));
   return scale * (vec4f(codes_2bit(row, k4) + 4 * high_1bit(row, k4)) - 4);
 }
 

@@ -3,17 +3,17 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let d = f16_pair_at(params.supers_at, row, params.in_dim4 / 64, k4 / 64);
-  let scale = d.x * f32(u8_at(params.scales_at, row, params.in_dim4 / 4, k4 / 8 * 2));
-  let minimum = d.y * f32(u8_at(params.scales_at, row, params.in_dim4 / 4, k4 / 8 * 2 + 1));
+  let d = f16_pair_at(supers_at(), row, in_dim4() / 64, k4 / 64);
+  let scale = d.x * f32(u8_at(scales_at(), row, in_dim4() / 4, k4 / 8 * 2));
+  let minimum = d.y * f32(u8_at(scales_at(), row, in_dim4() / 4, k4 / 8 * 2 + 1));
   return scale * vec4f(codes_4bit(row, k4)) - minimum;
 }
 
 // The dot product of values 8 * k8 .. 8 * k8 + 7 of a row with x0 and x1: one word of codes, one scale.
 fn dot8(row: u32, k8: u32, x0: vec4f, x1: vec4f) -> f32 {
-  let codes = codes_4bit_of(weight[row * (params.in_dim4 / 2) + k8]);
-  let d = f16_pair_at(params.supers_at, row, params.in_dim4 / 64, k8 / 32);
-  let pair = weight[params.scales_at + row * (params.in_dim4 / 16) + k8 / 8] >> (16 * (k8 / 4 % 2));
+  let codes = codes_4bit_of(weight[row * (in_dim4() / 2) + k8]);
+  let d = f16_pair_at(supers_at(), row, in_dim4() / 64, k8 / 32);
+  let pair = weight[scales_at() + row * (in_dim4() / 16) + k8 / 8] >> (16 * (k8 / 4 % 2));
   let scale = d.x * f32(pair & 255);
   let minimum = d.y * f32((pair >> 8) & 255);
   return scale * (dot(x0, codes[0]) + dot(x1, codes[1])) - minimum * dot(x0 + x1, vec4f(1));

@@ -2,7 +2,7 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let scale = f16_at(params.scales_at, row, params.in_dim4 / 8, k4 / 8);
+  let scale = f16_at(scales_at(), row, in_dim4() / 8, k4 / 8);
   return scale * (vec4f(codes_4bit(row, k4) + 16 * high_1bit(row, k4)) - 16);
 }
 

@@ -2,7 +2,7 @@
 // uses: lib/planes.wgsl
 
 fn weight4(row: u32, k4: u32) -> vec4f {
-  let scale_min = f16_pair_at(params.scales_at, row, params.in_dim4 / 8, k4 / 8);
+  let scale_min = f16_pair_at(scales_at(), row, in_dim4() / 8, k4 / 8);
   return scale_min.x * vec4f(codes_4bit(row, k4) + 16 * high_1bit(row, k4)) + scale_min.y;
 }
 

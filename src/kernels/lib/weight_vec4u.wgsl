@@ -1,4 +1,5 @@
 // A weight whose planes are read 16 bytes at a time.
+// uses: lib/shape.wgsl
 
 alias weight_word = vec4u;
 
