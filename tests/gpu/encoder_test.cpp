@@ -41,6 +41,24 @@ TEST(Encoder, ARecordingRunsAgainOnWhatIsThereThen) {
   EXPECT_EQ(download(device(), y)[63], 11 * 63u);
 }
 
+TEST(Encoder, DispatchesWithTheSameParamsShareThem) {
+  const gpu::Tensor x = upload(device(), "x", count_up(32)),
+                    y = upload(device(), "y", count_up(32)),
+                    z = upload(device(), "z", count_up(32));
+  const uint64_t before = device().memory().other;
+  gpu::Encoder encoder(device(), "test");
+  encoder.dispatch(scale(x, y, 2));
+  encoder.dispatch(scale(x, y, 30));
+  encoder.copy(y, z);
+  encoder.dispatch(scale(x, z, 30));
+  encoder.dispatch(scale(x, z, 2));
+  const gpu::Recording recording = encoder.finish().value();
+  EXPECT_EQ(device().memory().other, before + 2 * 256);
+  device().submit(recording);
+  EXPECT_EQ(download(device(), y)[5], 5 * 33u);
+  EXPECT_EQ(download(device(), z)[5], 5 * 65u);
+}
+
 TEST(Encoder, LeavesOutWhatRepeatsAPipelineIntoTheSameBuffers) {
   const gpu::Tensor x = upload(device(), "x", count_up(32)),
                     y = upload(device(), "y", count_up(32)),
