@@ -49,9 +49,9 @@ Attended attended(const Host& qkv, std::span<const uint32_t> positions, const Ho
            .magnitude = over(with_value_magnitudes(kv))}};
 }
 
-/// Rows of their own positions each; the kernel is chosen by how many there are, and `many_rows`.
+/// Rows of their own positions each; the kernel is chosen by how many there are, and `sharing`.
 std::vector<Expectation> attention(KernelRun& run, std::vector<uint32_t> positions, DType type,
-                                   ops::ManyRows many_rows) {
+                                   ops::Sharing sharing) {
   const auto rows = static_cast<uint32_t>(positions.size());
   const uint32_t n_keys = std::ranges::max(positions) + 1;
   const Host qkv = ramp({rows, kHeads.row_dim()}, 1), kv = make_kv(n_keys, type);
@@ -59,8 +59,8 @@ std::vector<Expectation> attention(KernelRun& run, std::vector<uint32_t> positio
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
                  run.in("page_table", kPageTable), on_gpu(run, kv, type),
                  unset(run, "softmax", {rows, kHeads.n_heads, 2}), y, kHeads, usual(kHeads), n_keys,
-                 {}, many_rows);
-  const double chunk = many_rows == ops::ManyRows::lanes ? 4 : 64;  // keys of one maximum
+                 {}, sharing);
+  const double chunk = sharing == ops::Sharing::lanes ? 4 : 64;  // keys of one maximum
   Attended a = attended(qkv, positions, kv, std::ceil(n_keys / chunk) + 1);
   return {{y, std::move(a.want), std::move(a.tolerance)}};
 }
@@ -112,13 +112,13 @@ void add_attention_cases(KernelCases& cases) {
     const std::string about =
         fmt::format("{}, pages {}", describe(kHeads), handloom::to_string(type));
     cases.push_back({"attention", "3 rows, " + about, [type](KernelRun& run) {
-                       return attention(run, {64, 0, 129}, type, ops::ManyRows::workgroups);
+                       return attention(run, {64, 0, 129}, type, ops::Sharing::workgroups);
                      }});
     cases.push_back({"attention_prefill", "8 rows, " + about, [type](KernelRun& run) {
-                       return attention(run, kPositions, type, ops::ManyRows::workgroups);
+                       return attention(run, kPositions, type, ops::Sharing::workgroups);
                      }});
     cases.push_back({"attention_lanes", "8 rows, " + about, [type](KernelRun& run) {
-                       return attention(run, kPositions, type, ops::ManyRows::lanes);
+                       return attention(run, kPositions, type, ops::Sharing::lanes);
                      }});
     const auto both = [type](KernelRun& run) { return split_and_combine(run, type); };
     cases.push_back({"attention_split", "then combined, " + about, both});

@@ -22,8 +22,8 @@ using Format = ops::InputFormat;
 constexpr QuantisedType kSomeTypes[] = {{DType::f32},  {DType::f16},  {DType::bf16},
                                         {DType::q4_0}, {DType::q8_0}, {DType::mlc_q4}};
 
-constexpr std::pair<const char*, ops::ManyRows> kForManyRows[] = {
-    {"matmul_tile", ops::ManyRows::workgroups}, {"matmul_lanes", ops::ManyRows::lanes}};
+constexpr std::pair<const char*, ops::Sharing> kForManyRows[] = {
+    {"matmul_tile", ops::Sharing::workgroups}, {"matmul_lanes", ops::Sharing::lanes}};
 
 std::string describe(const QuantisedType& type) {
   std::string text = fmt::format("weight {}", handloom::to_string(type.file));
@@ -41,12 +41,12 @@ std::vector<Expectation> embed(KernelRun& run, const QuantisedType& type) {
 }
 
 std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows,
-                                std::optional<ops::ManyRows> many_rows = {}) {
+                                std::optional<ops::Sharing> sharing = {}) {
   const uint32_t in_dim = 3 * row_multiple(type), out_dim = 37;
   const QuantisedWeight weight(type, out_dim, in_dim, 2);
   const Host x = ramp({rows, in_dim}, 1), values = weight.values();
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, many_rows);
+  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, sharing);
   return {{y,
            reference::matmul(x, values),
            {.roundings = in_dim + 1.0,

@@ -40,7 +40,7 @@ uint64_t bytes_seen(const gpu::Tensor& kv, const Heads& heads, const Scores& sco
 void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
                const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& softmax,
                const gpu::Tensor& y, const Heads& heads, const Scores& scores, uint32_t n_keys,
-               const SlabRange& slab, std::optional<ManyRows> many_rows) {
+               const SlabRange& slab, std::optional<Sharing> sharing) {
   const uint32_t rows = positions.dim(0);
 
   if (!check_shape(enc, "attention", "qkv", qkv, {rows, heads.row_dim()})) return;
@@ -54,7 +54,7 @@ void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& pos
 
   const bool is_prefill = rows >= kRowsPerWorkgroup;
   const uint64_t bytes = 2 * y.bytes() + bytes_seen(kv, heads, scores, n_keys, slab);
-  if (is_prefill && many_rows.value_or(many_rows_on(enc)) == ManyRows::lanes) {
+  if (is_prefill && sharing.value_or(sharing_on(enc)) == Sharing::lanes) {
     const uint32_t n_lanes = lanes_workgroup(enc);
     auto params = params_of<kernels::AttentionLanesParams>(heads, scores, slab);
     params.rows = rows;

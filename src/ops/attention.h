@@ -2,7 +2,7 @@
 
 #include "gpu/encoder.h"
 #include "ops/heads.h"
-#include "ops/many_rows.h"
+#include "ops/sharing.h"
 #include "ops/slab_range.h"
 
 #include <optional>
@@ -19,7 +19,7 @@ struct Scores {
 /// y[r,h,:] = softmax(scale * q[r,h,:] . K) V over the keys up to positions[r] or the last
 /// `window` of them; grouped queries.
 /// Kernels: kernels/attention.wgsl for up to 3 rows, kernels/attention_prefill.wgsl or
-/// kernels/attention_lanes.wgsl for more, as `many_rows` says, or many_rows_on().
+/// kernels/attention_lanes.wgsl for more, as `sharing` says, or sharing_on().
 ///
 ///   qkv         f32 [rows, heads.row_dim()]
 ///   positions   u32 [rows]
@@ -34,6 +34,6 @@ struct Scores {
 void attention(gpu::Encoder& enc, const gpu::Tensor& qkv, const gpu::Tensor& positions,
                const gpu::Tensor& page_table, const gpu::Tensor& kv, const gpu::Tensor& softmax,
                const gpu::Tensor& y, const Heads& heads, const Scores& scores, uint32_t n_keys,
-               const SlabRange& slab = {}, std::optional<ManyRows> many_rows = {});
+               const SlabRange& slab = {}, std::optional<Sharing> sharing = {});
 
 }  // namespace handloom::ops

@@ -22,7 +22,7 @@ Params params_of(const gpu::Tensor& x, const Matrix::Part& part, uint32_t out_di
 }  // namespace
 
 void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y,
-            std::optional<ManyRows> many_rows) {
+            std::optional<Sharing> sharing) {
   const uint32_t rows = x.dim(0), in_dim = x.dim(1), out_dim = weight.out_dim();
 
   if (!check_shape(enc, "matmul", "y", y, {rows, out_dim})) return;
@@ -44,7 +44,7 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
           .workgroups = {ceil_div(part.n_rows(), n_outputs), rows, 1},
           .bytes = bytes,
       });
-    } else if (many_rows.value_or(many_rows_on(enc)) == ManyRows::lanes) {
+    } else if (sharing.value_or(sharing_on(enc)) == Sharing::lanes) {
       const uint32_t n_lanes = lanes_workgroup(enc);
       enc.dispatch({
           .kernel = kernels::matmul_lanes(weight_variant(part.tensor.dtype)),

@@ -28,8 +28,8 @@ uint32_t first_key(const std::vector<uint32_t>& positions, uint32_t window) {
 
 /// Once for the key and once for every later chunk that raises the maximum; a window may begin
 /// within a chunk.
-double n_exps(uint32_t n_keys, ops::ManyRows many_rows) {
-  const double chunk = many_rows == ops::ManyRows::lanes ? 4 : 64;
+double n_exps(uint32_t n_keys, ops::Sharing sharing) {
+  const double chunk = sharing == ops::Sharing::lanes ? 4 : 64;
   return std::ceil(n_keys / chunk) + 1;
 }
 
@@ -41,7 +41,7 @@ gpu::Tensor unset_softmax(GpuRun& run, uint32_t rows, const ops::Heads& heads) {
 
 std::string check_kernel(const ops::Heads& heads, const Host& qkv,
                          const std::vector<uint32_t>& positions, const ops::Scores& scores,
-                         DType type, const Features& features, ops::ManyRows many_rows) {
+                         DType type, const Features& features, ops::Sharing sharing) {
   const uint32_t n_keys = std::ranges::max(positions) + 1;
   const Host kv = make_kv(heads, first_key(positions, scores.window), n_keys, type);
   const uint32_t rows = qkv.dim(0);
@@ -50,7 +50,7 @@ std::string check_kernel(const ops::Heads& heads, const Host& qkv,
   ops::attention(run.encoder(), run.in("qkv", qkv), run.in("positions", positions),
                  run.in("page_table", kPageTable),
                  run.in("kv", pages_shape(kv, type), type, page_words(kv, type)),
-                 unset_softmax(run, rows, heads), y, heads, scores, n_keys, {}, many_rows);
+                 unset_softmax(run, rows, heads), y, heads, scores, n_keys, {}, sharing);
   const std::string shape = fmt::format("{} rows {} window {} last {}", describe(heads),
                                         positions.size(), scores.window, positions.back());
   const auto ran = run.run();
@@ -62,7 +62,7 @@ std::string check_kernel(const ops::Heads& heads, const Host& qkv,
   };
   const double largest = largest_score(qkv, heads, scores.scale);
   const Tolerance tolerance{.roundings = attention_roundings(heads, largest, scores.softcap, n_keys,
-                                                             n_exps(n_keys, many_rows)),
+                                                             n_exps(n_keys, sharing)),
                             .magnitude = reference_on(with_value_magnitudes(kv))};
   EXPECT_TRUE(
       is_close({"attention", shape, run.kernels()[0]}, run.values(y), reference_on(kv), tolerance));
@@ -75,7 +75,7 @@ std::set<std::string> check_attention(const ops::Heads& heads, const Host& qkv,
                                       const ops::Scores& scores, DType type,
                                       const Features& features) {
   std::set<std::string> names;
-  for (const ops::ManyRows how : kManyRows) {
+  for (const ops::Sharing how : kSharings) {
     names.insert(check_kernel(heads, qkv, positions, scores, type, features, how));
   }
   return names;
@@ -254,7 +254,7 @@ struct SlabCase {
   std::vector<uint32_t> positions;
   uint32_t window = 0;
   DType type = DType::f32;
-  ops::ManyRows many_rows = ops::ManyRows::workgroups;
+  ops::Sharing sharing = ops::Sharing::workgroups;
 };
 
 constexpr uint32_t kManyTokens = 1300;
@@ -294,7 +294,7 @@ std::vector<uint32_t> attend_by_slabs(const SlabCase& c, const Host& kv,
   for (const auto& [range, slab] : slabs) {
     ops::attention(run.encoder(), qkv, positions, table,
                    run.in("kv", pages_shape(slab, c.type), c.type, page_words(slab, c.type)),
-                   softmax, y, c.heads, scores, n_keys, range, c.many_rows);
+                   softmax, y, c.heads, scores, n_keys, range, c.sharing);
   }
   const auto ran = run.run();
   EXPECT_TRUE(ran);
@@ -311,8 +311,8 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
   std::vector<uint32_t> prefill(70);
   for (uint32_t r = 0; r < prefill.size(); ++r) prefill[r] = 1230 + r;
   const std::vector<uint32_t> mixed = {0, 255, 256, 1279, 1280, 511, 513, 1024, 1};
-  using enum ops::ManyRows;
-  const std::pair<std::vector<uint32_t>, ops::ManyRows> kernels[] = {
+  using enum ops::Sharing;
+  const std::pair<std::vector<uint32_t>, ops::Sharing> kernels[] = {
       {decode, workgroups}, {few, workgroups}, {prefill, workgroups},
       {mixed, workgroups},  {prefill, lanes},  {mixed, lanes}};
   for (const DType type : kKvTypes) {
@@ -324,13 +324,13 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
       for (uint32_t i = 0; i < kManyTokens; ++i) positions[i] = i;
       for (uint32_t i = 0; i < pages.size(); ++i) pages[i] = i;
       reference::kv_append(ramp({kManyTokens, heads.row_dim()}, 2), positions, pages, kv, type);
-      for (const auto& [rows, many_rows] : kernels) {
+      for (const auto& [rows, sharing] : kernels) {
         for (const uint32_t window : {0, 1, 100, 256, 600}) {
           const SlabCase c{.heads = heads,
                            .positions = rows,
                            .window = window,
                            .type = type,
-                           .many_rows = many_rows};
+                           .sharing = sharing};
           SCOPED_TRACE(fmt::format("{} {} rows {} window {}", to_string(type), describe(heads),
                                    rows.size(), window));
           Host uncut;
@@ -345,7 +345,7 @@ TEST(Attention, IsTheSameBitsWhereverACacheIsCut) {
           const double largest = largest_score(make_qkv(heads, rows), heads, scores.scale);
           EXPECT_TRUE(is_close({"attention", "slabs", "uncut"}, uncut, reference_on(kv),
                                {.roundings = attention_roundings(heads, largest, 0, kManyTokens,
-                                                                 n_exps(kManyTokens, many_rows)),
+                                                                 n_exps(kManyTokens, sharing)),
                                 .magnitude = reference_on(with_value_magnitudes(kv))}));
           for (const auto& cuts : all_cuts) EXPECT_EQ(attend_by_slabs(c, kv, cuts), want);
         }

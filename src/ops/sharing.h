@@ -1,4 +1,4 @@
-// How kernels for many rows share their work, which depends on what a barrier costs.
+// How the lanes of a kernel share its work, which depends on what a barrier costs.
 #pragma once
 
 #include "gpu/encoder.h"
@@ -7,14 +7,14 @@
 
 namespace handloom::ops {
 
-enum class ManyRows : uint8_t {
-  workgroups,  // through workgroup memory: matmul_tile, attention_prefill
-  lanes,       // each lane by itself: matmul_lanes, attention_lanes
+enum class Sharing : uint8_t {
+  workgroups,  // through workgroup memory: matmul_tile, attention_prefill, attention_split
+  lanes,       // each lane by itself: matmul_lanes, attention_lanes, attention_split_lanes
 };
 
 /// Lanes on a software adapter: there a barrier comes back to every vector of a workgroup, and a
 /// browser's zeroing of workgroup memory is compiled word by word.
-ManyRows many_rows_on(const gpu::Encoder& enc);
+Sharing sharing_on(const gpu::Encoder& enc);
 
 /// The size of a workgroup whose lanes work by themselves: one vector.
 uint32_t lanes_workgroup(const gpu::Encoder& enc);

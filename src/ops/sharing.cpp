@@ -1,11 +1,11 @@
-#include "ops/many_rows.h"
+#include "ops/sharing.h"
 
 #include "ops/check.h"
 
 namespace handloom::ops {
 
-ManyRows many_rows_on(const gpu::Encoder& enc) {
-  return is_software(enc) ? ManyRows::lanes : ManyRows::workgroups;
+Sharing sharing_on(const gpu::Encoder& enc) {
+  return is_software(enc) ? Sharing::lanes : Sharing::workgroups;
 }
 
 uint32_t lanes_workgroup(const gpu::Encoder& enc) {
