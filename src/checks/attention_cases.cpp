@@ -72,7 +72,7 @@ gpu::Tensor no_angles(KernelRun& run) {
   return run.in("cos_sin", cos_sin);
 }
 
-std::vector<Expectation> split_and_combine(KernelRun& run, DType type) {
+std::vector<Expectation> split_and_combine(KernelRun& run, DType type, ops::Sharing sharing) {
   const uint32_t position = kLongest - 1, n_keys = kLongest;
   const Host qkv = ramp({1, kHeads.row_dim()}, 1), before = make_kv(n_keys - 1, type);
   Host kv = before;
@@ -94,7 +94,7 @@ std::vector<Expectation> split_and_combine(KernelRun& run, DType type) {
                         .page_table = page_table,
                         .heads = kHeads},
                        pages, spans, usual(kHeads), n_keys, 0,
-                       16 * static_cast<uint32_t>(kPageTable.size()));
+                       16 * static_cast<uint32_t>(kPageTable.size()), sharing);
   const uint32_t dim = kHeads.n_heads * kHeads.head_dim;
   ops::Input next = next_input(run, dim, ops::InputFormat::f32);
   ops::attention_combine(run.encoder(), positions, spans, kHeads, usual(kHeads), n_keys, next);
@@ -120,8 +120,13 @@ void add_attention_cases(KernelCases& cases) {
     cases.push_back({"attention_lanes", "8 rows, " + about, [type](KernelRun& run) {
                        return attention(run, kPositions, type, ops::Sharing::lanes);
                      }});
-    const auto both = [type](KernelRun& run) { return split_and_combine(run, type); };
+    const auto both = [type](KernelRun& run) {
+      return split_and_combine(run, type, ops::Sharing::workgroups);
+    };
     cases.push_back({"attention_split", "then combined, " + about, both});
+    cases.push_back({"attention_split_lanes", "then combined, " + about, [type](KernelRun& run) {
+                       return split_and_combine(run, type, ops::Sharing::lanes);
+                     }});
     cases.push_back({"attention_combine", "after the split, " + about, both});
   }
 }

@@ -4,6 +4,9 @@
 #include "gpu/encoder.h"
 #include "ops/attention.h"
 #include "ops/input.h"
+#include "ops/sharing.h"
+
+#include <optional>
 
 namespace handloom::ops {
 
@@ -23,6 +26,8 @@ struct SplitRow {
   const gpu::Tensor& page_table;  // u32 [pages of the context]
   Heads heads;
   float eps = 0;
+
+  bool has_norms() const { return q_weight.buffer != nullptr; }
 };
 
 /// Values that a span leaves for each head: max and sum of its softmax, two unused, its values.
@@ -35,8 +40,9 @@ bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& span
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys);
 
 /// Normalises (where the model does that) and rotates the row's queries and its key, appends key
-/// and value if this slab holds its position, and attends to the slab's keys.   Kernel:
-/// kernels/attention_split.wgsl
+/// and value if this slab holds its position, and attends to the slab's keys.   Kernels:
+/// kernels/attention_split.wgsl, or kernels/attention_split_lanes.wgsl, as `sharing` says, or
+/// sharing_on().
 ///
 ///   kv          the slab [n_pages, page]
 ///   spans       f32 [n_spans of the context, n_heads, span_dim]
@@ -44,7 +50,7 @@ uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys);
 ///   first, end  positions that the slab holds, first a multiple of kSpan
 void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& kv,
                      const gpu::Tensor& spans, const Scores& scores, uint32_t n_keys,
-                     uint32_t first, uint32_t end);
+                     uint32_t first, uint32_t end, std::optional<Sharing> sharing = {});
 
 /// What all spans that the row sees found together, as the next matrix's input.   Kernel:
 /// kernels/attention_combine.wgsl

@@ -1,7 +1,7 @@
-// attention_split and attention_combine, which only together are attention, against
-// reference::qk_norm, reference::rope, reference::kv_append and reference::attention, one after the
-// other. Pages lie in no order; what the row may not see is NaN, and so are the slot of its own key
-// and the spans that no kernel wrote.
+// attention_split, which has two kernels, and attention_combine, which only together are attention,
+// against reference::qk_norm, reference::rope, reference::kv_append and reference::attention, one
+// after the other. Pages lie in no order; what the row may not see is NaN, and so are the slot of
+// its own key and the spans that no kernel wrote.
 #include "ops/attention_split.h"
 #include "checks/attention_data.h"
 #include "checks/rope_data.h"
@@ -158,7 +158,7 @@ struct Attended {
 };
 
 /// Runs both and compares with the reference.
-Attended check_split(const SplitCase& c, const Features& features) {
+Attended check_split(const SplitCase& c, const Features& features, ops::Sharing sharing) {
   const ops::Heads& heads = c.heads;
   const uint32_t dim = heads.n_heads * heads.head_dim;
   const uint32_t position = c.n_keys - 1;
@@ -201,7 +201,7 @@ Attended check_split(const SplitCase& c, const Features& features) {
     slab.pages =
         run.inout("kv", pages_shape(slab.before, c.type), c.type, page_words(slab.before, c.type));
     ops::attention_split(run.encoder(), row, slab.pages, spans, c.scores, c.n_keys, c.cuts[s],
-                         16 * end_of(s));
+                         16 * end_of(s), sharing);
     slabs.push_back(std::move(slab));
   }
   ops::Input next = next_input(run, dim, c.next);
@@ -229,6 +229,17 @@ Attended check_split(const SplitCase& c, const Features& features) {
   return {.kernels = run.kernels(), .words = {words.begin(), words.end()}};
 }
 
+/// With either kernel. What both together ran, and what the last one left.
+Attended check_split(const SplitCase& c, const Features& features) {
+  Attended both;
+  for (const ops::Sharing sharing : kSharings) {
+    Attended one = check_split(c, features, sharing);
+    both.kernels.insert(both.kernels.end(), one.kernels.begin(), one.kernels.end());
+    both.words = std::move(one.words);
+  }
+  return both;
+}
+
 /// A model's heads: query heads for each KV head from one to more than a workgroup takes at once.
 ops::Heads with_q_per_kv(uint32_t q_per_kv, uint32_t head_dim) {
   return {.n_heads = 2 * q_per_kv, .n_kv_heads = 2, .head_dim = head_dim};
@@ -236,6 +247,7 @@ ops::Heads with_q_per_kv(uint32_t q_per_kv, uint32_t head_dim) {
 
 TEST(AttentionSplit, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen, all = supported_variants("attention_split");
+  all.merge(supported_variants("attention_split_lanes"));
   all.merge(supported_variants("attention_combine"));
   for (const Features& features : feature_sets()) {
     for (const DType type : kKvTypes) {
@@ -344,10 +356,13 @@ TEST(AttentionSplit, IsTheSameBitsWhereverACacheIsCut) {
       for (const uint32_t window : {0, 600}) {
         SplitCase c{.heads = with_q_per_kv(3, 32), .n_keys = 1000, .type = type};
         c.scores.window = window;
-        const std::vector<uint32_t> whole = check_split(c, features).words;
-        for (const std::vector<uint32_t>& cuts : all_cuts) {
-          c.cuts = cuts;
-          EXPECT_EQ(check_split(c, features).words, whole) << describe(c);
+        for (const ops::Sharing sharing : kSharings) {
+          c.cuts = {0};
+          const std::vector<uint32_t> whole = check_split(c, features, sharing).words;
+          for (const std::vector<uint32_t>& cuts : all_cuts) {
+            c.cuts = cuts;
+            EXPECT_EQ(check_split(c, features, sharing).words, whole) << describe(c);
+          }
         }
       }
     }
