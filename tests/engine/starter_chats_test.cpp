@@ -17,7 +17,7 @@ constexpr double kSafeMargin = 0.3;
 struct Case {
   std::string prompt;
   std::vector<uint32_t> prompt_ids, greedy_ids;
-  size_t n_certain;  // ids before the first step whose margin is too small
+  size_t n_certain;  // ids before the first step whose margin is too small; no more are generated
 };
 
 std::vector<Case> read_cases() {
@@ -59,18 +59,14 @@ TEST_P(StarterChats, GiveTheReferenceIds) {
   size_t n_exact = 0;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.prompt);
+    if (c.n_certain == 0) continue;
     session->reset();
-    const auto n = static_cast<uint32_t>(c.greedy_ids.size());
+    const auto n = static_cast<uint32_t>(c.n_certain);
     const Result<Generation> got = session->generate(c.prompt_ids, {.max_tokens = n});
     ASSERT_TRUE(got) << got.error().message;
-    ASSERT_GE(got->ids.size(), c.n_certain);
-    for (size_t i = 0; i < c.n_certain; ++i) {
-      ASSERT_EQ(got->ids[i], c.greedy_ids[i]) << "at step " << i;
-    }
-    if (c.n_certain == c.greedy_ids.size()) {
-      EXPECT_EQ(got->ids, c.greedy_ids);
-      ++n_exact;
-    }
+    const std::vector<uint32_t> want(c.greedy_ids.begin(), c.greedy_ids.begin() + n);
+    EXPECT_EQ(got->ids, want);
+    if (c.n_certain == c.greedy_ids.size()) ++n_exact;
   }
   EXPECT_EQ(n_exact, 39u);
 }
