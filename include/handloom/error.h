@@ -1,7 +1,8 @@
 // Error and Result: how every fallible call of handloom answers.
 #pragma once
 
-#include <expected>
+#include <handloom/result.h>
+
 #include <string>
 #include <string_view>
 
@@ -28,8 +29,5 @@ struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string message;
 };
-
-template <class T>
-using Result = std::expected<T, Error>;
 
 }  // namespace handloom

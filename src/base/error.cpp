@@ -2,7 +2,7 @@
 
 #include <handloom/error.h>
 
-#include <memory>
+#include <utility>
 
 namespace handloom {
 
@@ -21,12 +21,16 @@ std::string_view to_string(ErrorCode code) {
   return "internal";
 }
 
-Failure::Failure(ErrorCode code, fmt::string_view text, fmt::format_args args)
-    : error_(new Error{code, fmt::vformat(text, args)}) {}
+Failure::Failure(Error error) : error_(new Error(std::move(error))) {}
 
-Error Failure::take() const {
-  const std::unique_ptr<Error> error(error_);
-  return std::move(*error);
+Error Failure::passed_on;
+
+void Failure::drop(Error* error) {
+  if (error != &passed_on) delete error;
+}
+
+Failure fail_with(ErrorCode code, fmt::string_view text, fmt::format_args args) {
+  return Failure(Error{code, fmt::vformat(text, args)});
 }
 
 }  // namespace handloom

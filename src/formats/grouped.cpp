@@ -45,8 +45,7 @@ Result<void> check_method(const Checkpoint& plain) {
   return {};
 }
 
-std::unexpected<Error> lacks(const Checkpoint& plain, const TensorInfo& tensor,
-                             std::string_view other) {
+Failure lacks(const Checkpoint& plain, const TensorInfo& tensor, std::string_view other) {
   return fail(ErrorCode::bad_format, "{}: tensor '{}' is there without '{}', expected both",
               plain.where(), printable(tensor.name), printable(other));
 }
