@@ -1,5 +1,6 @@
 #include "formats/families.h"
 
+#include "base/flags.h"
 #include "formats/fields.h"
 #include "formats/limits.h"
 #include "formats/names.h"
@@ -83,14 +84,14 @@ Result<float> parse_softcap(const JsonObject& object, std::string_view key, floa
 }
 
 /// Which layers slide, where `layer_types` says so.
-Result<std::optional<std::vector<bool>>> find_sliding(const JsonObject& object, uint32_t n_layers) {
+Result<std::optional<Flags>> find_sliding(const JsonObject& object, uint32_t n_layers) {
   const Json* types = object.find("layer_types");
   if (types == nullptr) return std::nullopt;
   if (!types->is_array() || types->size() != n_layers) {
     return fail(ErrorCode::bad_format, "{}: 'layer_types' is {}, expected an array of {}",
                 object.where(), describe(*types), n_layers);
   }
-  std::vector<bool> sliding;
+  Flags sliding;
   for (const Json& type : *types) {
     sliding.push_back(type == "sliding_attention");
     if (sliding.back() || type == "full_attention") continue;

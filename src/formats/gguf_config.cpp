@@ -333,17 +333,17 @@ Result<void> parse_special_ids(const Fields& fields, Config& config) {
 
 /// Which layers slide: a number says that every so manieth does not, 0 that all do; a list says it
 /// of each.
-Result<std::vector<bool>> parse_sliding(const Fields& fields, uint32_t n_layers) {
+Result<Flags> parse_sliding(const Fields& fields, uint32_t n_layers) {
   constexpr std::string_view kPattern = "attention.sliding_window_pattern";
   const GgufValue* value = fields.find(kPattern);
   if (value == nullptr || !value->is_array) {
     TRY(const auto given, fields.find_u32(kPattern, 0, kMaxLayers));
     const uint32_t pattern = given.value_or(fields.family().window_pattern);
-    std::vector<bool> sliding(n_layers);
+    Flags sliding(n_layers);
     for (uint32_t il = 0; il < n_layers; ++il) sliding[il] = pattern == 0 || (il + 1) % pattern > 0;
     return sliding;
   }
-  TRY(std::vector<bool> sliding, fields.metadata().find_bools(fields.key(kPattern)));
+  TRY(Flags sliding, fields.metadata().find_bools(fields.key(kPattern)));
   if (sliding.size() == n_layers) return sliding;
   return fail(ErrorCode::bad_format, "{}: '{}' has {} values, expected one for each of {} layers",
               fields.where(), fields.key(kPattern), sliding.size(), n_layers);
@@ -360,7 +360,7 @@ Result<void> parse_windows(const Fields& fields, Config& config) {
   const uint32_t window = given.value_or(name == "gemma2" ? kAbsentGemma2Window : 0);
   config.windows.assign(config.n_layers, window);
   if (!fields.family().is_gemma()) return {};
-  TRY(const std::vector<bool>& sliding, parse_sliding(fields, config.n_layers));
+  TRY(const Flags& sliding, parse_sliding(fields, config.n_layers));
   for (uint32_t il = 0; il < config.n_layers; ++il) {
     if (!sliding[il]) config.windows[il] = 0;
   }

@@ -210,8 +210,8 @@ Result<std::vector<float>> GgufMetadata::find_floats(std::string_view key) const
   return numbers;
 }
 
-Result<std::vector<bool>> GgufMetadata::find_bools(std::string_view key) const {
-  std::vector<bool> flags;
+Result<Flags> GgufMetadata::find_bools(std::string_view key) const {
+  Flags flags;
   TRY(const GgufValue* value, find_array(key, "bool"));
   if (value == nullptr) return flags;
   for (const std::byte flag : value->bytes) flags.push_back(flag != std::byte{0});

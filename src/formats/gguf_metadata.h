@@ -1,6 +1,7 @@
 // The metadata of a GGUF file: typed values under names such as "llama.block_count".
 #pragma once
 
+#include "base/flags.h"
 #include "base/result.h"
 #include "formats/gguf_types.h"
 
@@ -59,7 +60,7 @@ class GgufMetadata {
 
   Result<std::vector<uint32_t>> find_u32s(std::string_view key) const;
   Result<std::vector<float>> find_floats(std::string_view key) const;  // f32 alone
-  Result<std::vector<bool>> find_bools(std::string_view key) const;
+  Result<Flags> find_bools(std::string_view key) const;
   Result<std::vector<std::string>> find_strings(std::string_view key) const;
 
  private:

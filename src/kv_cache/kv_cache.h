@@ -13,6 +13,7 @@
 // keys through the same kernels, so the same bits.
 #pragma once
 
+#include "base/flags.h"
 #include "base/result.h"
 #include "gpu/device.h"
 
@@ -64,7 +65,7 @@ struct Slab {
   uint32_t first = 0;               // position; a multiple of kGranule
   uint32_t end = 0;                 // the position after the last
   std::vector<gpu::Tensor> layers;  // [n_pages, page]
-  std::vector<bool> is_on_host;     // of each layer; then it can only be copied from
+  Flags is_on_host;                 // of each layer; then it can only be copied from
 
   uint32_t n_pages() const { return (end - first) / kPageSize; }
   bool is_on_device() const;

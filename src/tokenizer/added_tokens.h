@@ -3,6 +3,7 @@
 // are two passes, over the text as given and over the normalised text.
 #pragma once
 
+#include "base/flags.h"
 #include "base/json.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/vocabulary.h"
@@ -84,7 +85,7 @@ class AddedTokens {
 
   std::vector<AddedToken> tokens_;  // special ones first: they win a tie
   TextTrie raw_, normalized_;       // values are indices of tokens_
-  std::vector<bool> special_;       // by id
+  Flags special_;                   // by id
   Vocabulary own_pieces_;
 };
 

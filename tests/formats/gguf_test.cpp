@@ -56,7 +56,7 @@ TEST(Gguf, ReadsValuesOfEveryType) {
   EXPECT_EQ(m.find_bool("bool").value(), true);
   EXPECT_EQ(m.find_string("string").value(), "t\nx");
   EXPECT_EQ(m.find_strings("strings").value(), (std::vector<std::string>{"", "ab"}));
-  EXPECT_EQ(m.find_bools("bools").value(), (std::vector<bool>{true, false, true}));
+  EXPECT_EQ(m.find_bools("bools").value(), (Flags{true, false, true}));
   EXPECT_EQ(m.find_u32s("i8s").value(), (std::vector<uint32_t>{5, 6}));
   EXPECT_EQ(m.find_u32s("none").value(), std::vector<uint32_t>());
   EXPECT_EQ(m.find_floats("f32s").value(), std::vector<float>{2.0f});
