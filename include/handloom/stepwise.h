@@ -57,9 +57,13 @@ class LoadSteps {
 
 class GenerateSteps {
  public:
-  /// As Session::generate. `session` must outlive the steps, and do nothing else meanwhile.
+  /// As Session::generate, but that the GPU chooses the tokens whatever `options` say. `session`
+  /// must outlive the steps, and do nothing else meanwhile.
   static Result<GenerateSteps> start(Session& session, std::span<const uint32_t> prompt_ids,
                                      GenerateOptions options);
+  /// As Session::generate with sample_on_host.
+  static Result<GenerateSteps> start_on_host(Session& session, std::span<const uint32_t> prompt_ids,
+                                             GenerateOptions options);
   GenerateSteps(GenerateSteps&&) noexcept;
   GenerateSteps& operator=(GenerateSteps&&) noexcept;
   ~GenerateSteps();

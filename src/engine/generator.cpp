@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "engine/times.h"
+#include "sampling/sampler.h"
 
 #include <algorithm>
 #include <cstring>
@@ -42,24 +43,24 @@ Result<void> check_steps_in_flight(const GenerateOptions& options) {
 
 }  // namespace
 
-Generator::Generator(Session::Impl& session, const GenerateOptions& options)
+Generator::Generator(Session::Impl& session, const GenerateOptions& options,
+                     HostSampler sample_on_host)
     : session_(session),
       options_(options),
-      on_gpu_(!options.sample_on_host),
+      sample_on_host_(std::move(sample_on_host)),
+      on_gpu_(!sample_on_host_),
       choice_(ops::token_choice(options.sampling)),
       pace_(on_gpu_ ? options.steps_in_flight : 1, session.engine.readback_ms, session.step_ms),
       decoder_(session.engine.tokenizer->impl()->tokenizer),
       stops_(options.stop),
-      started_(Clock::now()) {
-  if (!on_gpu_) sampler_.emplace(options.sampling);
-}
+      started_(Clock::now()) {}
 
 Result<Generator> Generator::start(Session::Impl& session, std::span<const uint32_t> prompt_ids,
-                                   const GenerateOptions& options) {
+                                   const GenerateOptions& options, HostSampler sample_on_host) {
   CHECK_OK(check_prompt(session, prompt_ids));
   CHECK_OK(sampling::check_options(options.sampling, session.engine.config.vocab_size));
   CHECK_OK(check_steps_in_flight(options));
-  Generator g(session, options);
+  Generator g(session, options, std::move(sample_on_host));
   const size_t n_held = session.ids.size();
   session.ids.insert(session.ids.end(), prompt_ids.begin(), prompt_ids.end());
   g.prompt_len_ = session.ids.size();
@@ -194,7 +195,7 @@ Result<std::vector<uint32_t>> Generator::chosen_tokens(std::span<const std::byte
     std::memcpy(logits.data(), bytes.data(), bytes.size());
     if (options_.on_logits) options_.on_logits(logits);
     const auto position = static_cast<uint32_t>(session_.ids.size());
-    TRY(ids[0], sampler_->sample(logits, session_.ids, prompt_len_, position));
+    TRY(ids[0], sample_on_host_(logits, session_.ids, prompt_len_, position));
   }
   return ids;
 }

@@ -14,10 +14,10 @@
 #pragma once
 
 #include "engine/engine_impl.h"
+#include "engine/host_sampler.h"
 #include "engine/pace.h"
 #include "engine/stop_matcher.h"
 #include "gpu/encoder.h"
-#include "sampling/sampler.h"
 
 #include <chrono>
 #include <vector>
@@ -26,8 +26,9 @@ namespace handloom::engine {
 
 class Generator {
  public:
+  /// Without `sample_on_host` the GPU chooses the tokens.
   static Result<Generator> start(Session::Impl& session, std::span<const uint32_t> prompt_ids,
-                                 const GenerateOptions& options);
+                                 const GenerateOptions& options, HostSampler sample_on_host = {});
 
   bool finished() const { return reason_.has_value() && !moving_.pending(); }
   /// The oldest submit's result, or keys and values on their way to the host's memory, to be
@@ -46,7 +47,7 @@ class Generator {
     Clock::time_point at = {};
   };
 
-  Generator(Session::Impl& session, const GenerateOptions& options);
+  Generator(Session::Impl& session, const GenerateOptions& options, HostSampler sample_on_host);
   void write_options();
   /// Submits what can be: the prompt, batch by batch, then decode steps while there is room in
   /// flight, in the context and under max_tokens. Comes back early where pages must move first.
@@ -71,8 +72,8 @@ class Generator {
 
   Session::Impl& session_;
   const GenerateOptions& options_;
+  HostSampler sample_on_host_;
   bool on_gpu_;  // the GPU chooses the tokens
-  std::optional<sampling::Sampler> sampler_;
   ops::TokenChoice choice_;
   Pace pace_;
   size_t prompt_len_ = 0;             // ids of the timeline when generation began

@@ -131,7 +131,10 @@ void Session::reset() {
 
 Result<Generation> Session::generate(std::span<const uint32_t> prompt_ids,
                                      const GenerateOptions& options) {
-  TRY(engine::Generator generator, engine::Generator::start(*impl_, prompt_ids, options));
+  TRY(engine::Generator generator,
+      engine::Generator::start(
+          *impl_, prompt_ids, options,
+          options.sample_on_host ? engine::host_sampler(options.sampling) : nullptr));
   while (!generator.finished()) {
     TRY(const std::vector<std::byte> bytes,
         gpu::wait(impl_->engine.device, generator.next_readback()));

@@ -76,6 +76,14 @@ struct GenerateSteps::Impl {
   std::optional<engine::Generator> generator = {};
   gpu::Readback readback = {};
 
+  Result<void> begin(Session& session, std::span<const uint32_t> prompt_ids,
+                     engine::HostSampler sample_on_host) {
+    TRY(engine::Generator begun,
+        engine::Generator::start(session.impl(), prompt_ids, options, std::move(sample_on_host)));
+    generator.emplace(std::move(begun));
+    look();
+    return {};
+  }
   void look() {
     if (!generator->finished()) readback = generator->next_readback();
   }
@@ -89,10 +97,15 @@ GenerateSteps::~GenerateSteps() = default;
 Result<GenerateSteps> GenerateSteps::start(Session& session, std::span<const uint32_t> prompt_ids,
                                            GenerateOptions options) {
   auto impl = std::make_unique<Impl>(Impl{.options = std::move(options)});
-  TRY(engine::Generator generator,
-      engine::Generator::start(session.impl(), prompt_ids, impl->options));
-  impl->generator.emplace(std::move(generator));
-  impl->look();
+  CHECK_OK(impl->begin(session, prompt_ids, {}));
+  return GenerateSteps(std::move(impl));
+}
+
+Result<GenerateSteps> GenerateSteps::start_on_host(Session& session,
+                                                   std::span<const uint32_t> prompt_ids,
+                                                   GenerateOptions options) {
+  auto impl = std::make_unique<Impl>(Impl{.options = std::move(options)});
+  CHECK_OK(impl->begin(session, prompt_ids, engine::host_sampler(impl->options.sampling)));
   return GenerateSteps(std::move(impl));
 }
 

@@ -119,7 +119,7 @@ class NextTokenTask final : public Task {
  public:
   NextTokenTask(uint32_t n_top) : n_top_(n_top) {}
   Result<void> start(Session& session, std::span<const uint32_t> ids) {
-    GenerateOptions options = {.max_tokens = 1, .sample_on_host = true, .ids_only = true};
+    GenerateOptions options = {.max_tokens = 1, .ids_only = true};
     options.on_logits = [this](std::span<const float> logits) {
       logits_.assign(logits.begin(), logits.end());
       const auto n_finite = std::ranges::count_if(logits, [](float l) { return std::isfinite(l); });
@@ -127,7 +127,7 @@ class NextTokenTask final : public Task {
       std::ranges::replace_if(
           logits_, [](float l) { return std::isnan(l); }, -INFINITY);
     };
-    TRY(steps_, GenerateSteps::start(session, ids, std::move(options)));
+    TRY(steps_, GenerateSteps::start_on_host(session, ids, std::move(options)));
     return {};
   }
   std::optional<Wanted> wanted() const override { return steps_->wanted(); }
