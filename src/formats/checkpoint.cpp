@@ -45,13 +45,14 @@ std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> dims
   const auto [block_values, block_bytes] = block_size(dtype);
   const uint64_t row = dims.empty() ? 1 : dims.back();
   if (row % block_values != 0) return std::nullopt;
+  constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
   uint64_t size = block_bytes;
   for (size_t i = 0; i < dims.size(); ++i) {
     const uint64_t factor = i + 1 == dims.size() ? row / block_values : dims[i];
-    if (__builtin_mul_overflow(size, factor, &size)) return std::nullopt;
+    if (size > kMaxFileBytes / factor) return std::nullopt;
+    size *= factor;
   }
-  constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
-  return size <= kMaxFileBytes ? std::optional(size) : std::nullopt;
+  return size;
 }
 
 }  // namespace handloom::formats
