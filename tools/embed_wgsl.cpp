@@ -347,13 +347,13 @@ void write_header(std::ostream& out, const std::vector<KernelFile>& kernels) {
 /// `bare`: nullptr for the text as it is.
 void write_file(std::ostream& out, const std::filesystem::path& root, const std::string& file,
                 const BareWgsl* bare) {
-  out << "    {\"kernels/" << file << "\", ";
+  out << "\"kernels/" << file << "\\0\"\n";
   // String literals have a length limit in some compilers; adjacent ones are joined.
   for (const std::string& line : read_lines(root / file)) {
     const std::string kept = is_directive(line) ? "" : bare != nullptr ? bare->line(line) : line;
     out << "R\"wgsl(" << kept << "\n)wgsl\"\n";
   }
-  out << "},\n";
+  out << "\"\\0\"\n";
 }
 
 std::string joined_directives(const Variant& v) {
@@ -418,9 +418,8 @@ void write_kernel(std::ostream& out, const KernelFile& k, const Tables& tables) 
 }
 
 void write_form(std::ostream& out, const KernelFile& k, const Tables& tables) {
-  out << "    {.stem = \"" << k.stem << "\", .file = kFiles["
-      << Tables::place(tables.files, k.stem + ".wgsl") << "], .bindings = \"" << bindings_text(k)
-      << "\", .params = \"" << params_text(k) << "\""
+  out << "    {.file = " << Tables::place(tables.files, k.stem + ".wgsl") << ", .bindings = \""
+      << bindings_text(k) << "\", .params = \"" << params_text(k) << "\""
       << ", .axes = " << (k.axes.empty() ? "{}" : k.stem + "_axes") << ", .variants = " << k.stem
       << "_variants},\n";
 }
@@ -454,9 +453,9 @@ void write_source(std::ostream& out, const std::filesystem::path& root,
     refuse("src/kernels", "has more than 255 files, which a byte counts");
   std::optional<BareWgsl> bare;
   if (is_bare) bare = bare_wgsl(root, kernels, tables);
-  out << "constexpr gpu::KernelFile kFiles[] = {\n";
+  out << "constexpr char kFiles[] =\n";
   for (const std::string& file : tables.files) write_file(out, root, file, bare ? &*bare : nullptr);
-  out << "};\n\nconstexpr std::string_view kDirectives[] = {\n";
+  out << ";\n\nconstexpr std::string_view kDirectives[] = {\n";
   for (const std::string& text : tables.directives) out << "    \"" << text << "\",\n";
   out << "};\n\n";
   for (const auto& [name, axis] : collect_axes(kernels)) {
@@ -470,7 +469,8 @@ void write_source(std::ostream& out, const std::filesystem::path& root,
   out << "const gpu::KernelForm kForms[] = {\n";
   for (const KernelFile& k : kernels) write_form(out, k, tables);
   out << "};\n\nconst gpu::KernelTable& table() {\n"
-         "  static const gpu::KernelTable made(kForms, kFiles, kDirectives);\n  return made;\n}\n\n"
+         "  static const gpu::KernelTable made(kForms, {kFiles, sizeof kFiles - 1}, "
+         "kDirectives);\n  return made;\n}\n\n"
          "}  // namespace\n\n";
   size_t first = 0;
   for (const KernelFile& k : kernels) {

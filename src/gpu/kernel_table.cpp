@@ -3,15 +3,21 @@
 namespace handloom::gpu {
 namespace {
 
+/// "matmul_vec" of "kernels/matmul_vec.wgsl".
+std::string_view stem_of(std::string_view path) {
+  path.remove_prefix(path.rfind('/') + 1);
+  return path.substr(0, path.find('.'));
+}
+
 /// "matmul_vec_bf16_subgroup" for a combination that counts the values of all axes.
-std::string name_of(const KernelForm& form, size_t combination) {
+std::string name_of(std::string_view stem, const KernelForm& form, size_t combination) {
   std::string name;
   for (size_t axis = form.axes.size(); axis-- > 0;) {
     const auto values = form.axes[axis];
     name = "_" + std::string(values[combination % values.size()]) + name;
     combination /= values.size();
   }
-  return std::string(form.stem) + name;
+  return std::string(stem) + name;
 }
 
 /// Takes a line's two words off the front.
@@ -47,12 +53,25 @@ std::vector<KernelParam> params_of(std::string_view lines) {
   return params;
 }
 
+/// Takes what ends at the first zero off the front.
+std::string_view take_text(std::string_view& texts) {
+  const std::string_view text = texts.substr(0, texts.find('\0'));
+  texts.remove_prefix(text.size() + 1);
+  return text;
+}
+
 }  // namespace
 
-KernelTable::KernelTable(std::span<const KernelForm> forms, std::span<const KernelFile> files,
+KernelTable::KernelTable(std::span<const KernelForm> forms, std::string_view files,
                          std::span<const std::string_view> directives) {
+  while (!files.empty()) {
+    const std::string_view path = take_text(files);
+    files_.push_back({path, take_text(files)});
+  }
   contracts_.reserve(forms.size());  // what refers to one does so for good
   for (const KernelForm& form : forms) {
+    const KernelFile& own = files_[form.file];
+    const std::string_view stem = stem_of(own.path);
     const Contract& contract =
         contracts_.emplace_back(bindings_of(form.bindings), params_of(form.params));
     size_t combination = 0;
@@ -61,17 +80,17 @@ KernelTable::KernelTable(std::span<const KernelForm> forms, std::span<const Kern
       const uint8_t n_helpers = *at++;
       if (n_helpers == kNoVariant) continue;
       const std::string_view heads = directives[*at++];
-      for (uint8_t i = 0; i < n_helpers; ++i) entry.helpers.push_back(&files[*at++]);
-      entry.name = name_of(form, combination);
+      for (uint8_t i = 0; i < n_helpers; ++i) entry.helpers.push_back(&files_[*at++]);
+      entry.name = name_of(stem, form, combination);
       entry.kernel = {.name = {},
-                      .entry_point = form.stem,
-                      .source = form.file.text,
+                      .entry_point = stem,
+                      .source = own.text,
                       .bindings = contract.bindings,
                       .params = contract.params,
                       .params_bytes = static_cast<uint32_t>(contract.params.size() + 3) / 4 * 16,
                       .needs_f16 = heads.find("f16") != heads.npos,
                       .needs_subgroups = heads.find("subgroups") != heads.npos,
-                      .path = form.file.path,
+                      .path = own.path,
                       .directives = heads,
                       .helpers = {}};
     }

@@ -14,8 +14,7 @@ inline constexpr uint8_t kNoVariant = 255;
 
 /// A file of kernels/ with its variants.
 struct KernelForm {
-  std::string_view stem;  // "matmul_vec", also the entry point
-  const KernelFile& file;
+  uint8_t file;                                             // its place among the files
   std::string_view bindings;                                // "read x\nwrite y\nuniform params\n"
   std::string_view params;                                  // "u32 dim4\nf32 eps\n"
   std::span<const std::span<const std::string_view>> axes;  // the values of each
@@ -26,7 +25,9 @@ struct KernelForm {
 
 class KernelTable {
  public:
-  KernelTable(std::span<const KernelForm> forms, std::span<const KernelFile> files,
+  /// `files`: path and text of each, every one of these ended by a zero. A table of them would be
+  /// mostly addresses, which cost a page more to fetch than they say.
+  KernelTable(std::span<const KernelForm> forms, std::string_view files,
               std::span<const std::string_view> directives);
 
   KernelTable(const KernelTable&) = delete;
@@ -49,6 +50,7 @@ class KernelTable {
     std::vector<KernelParam> params;
   };
 
+  std::vector<KernelFile> files_;
   std::vector<Contract> contracts_;  // one a form
   std::vector<Entry> entries_;
   std::vector<const Kernel*> all_;

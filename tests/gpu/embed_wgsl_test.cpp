@@ -132,7 +132,7 @@ TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
   write("twice.wgsl", kGood);
   ASSERT_EQ(embed("twice.wgsl").status, 0);
   const std::string source = read("out/kernels.cpp");
-  const std::string own = "{\"kernels/twice.wgsl\", R\"wgsl(";
+  const std::string own = "\"kernels/twice.wgsl\\0\"\nR\"wgsl(";
   const size_t first = source.find(own);
   ASSERT_NE(first, source.npos) << source;
   EXPECT_EQ(source.find(own, first + 1), source.npos);
@@ -140,7 +140,7 @@ TEST_F(EmbedWgsl, EmbedsEachFileOnceAndHoistsDirectives) {
   // A helper each, with no directive and with that; files are counted in the order of their paths.
   EXPECT_THAT(source, HasSubstr("twice_variants[] = {\n    1, 0, 1,\n    1, 1, 0,\n};"));
   // The line stays, so that those below it keep their numbers.
-  EXPECT_THAT(source, HasSubstr("{\"kernels/lib/part_f16.wgsl\", R\"wgsl(\n)wgsl\""));
+  EXPECT_THAT(source, HasSubstr("\"kernels/lib/part_f16.wgsl\\0\"\nR\"wgsl(\n)wgsl\""));
 }
 
 TEST_F(EmbedWgsl, LeavesOutCommentsAndIndentationButNoLine) {
