@@ -4,8 +4,6 @@
 // take U+0100 and up in byte order, so that a space is U+0120.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,20 +13,6 @@ namespace handloom::tokenizer {
 /// The pattern of GPT-2's encoder, by which ByteLevel splits unless told otherwise.
 inline constexpr std::string_view kByteLevelPattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
-constexpr bool stands_for_itself(uint32_t byte) {
-  return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte != 0xad);
-}
-
-/// The character for each byte.
-constexpr std::array<char32_t, 256> byte_alphabet() {
-  std::array<char32_t, 256> alphabet{};
-  char32_t next = 0x100;
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    alphabet[byte] = stands_for_itself(byte) ? byte : next++;
-  }
-  return alphabet;
-}
 
 /// Appends the alphabet's spelling of `bytes`.
 void append_spelled_bytes(std::string_view bytes, std::string& out);
