@@ -387,7 +387,7 @@ int main(int argc, char** argv) {
   const auto started = std::chrono::steady_clock::now();
   const Result<Options> options = parse(argc, argv);
   const Result<uint64_t> bytes =
-      options ? run(*options) : Result<uint64_t>(Failure(options.error()));
+      options ? run(*options) : Result<uint64_t>(std::unexpected(options.error()));
   if (!bytes) {
     fmt::print(stderr, "random_model: {}\n", bytes.error().message);
     return options ? 1 : 2;

@@ -64,11 +64,11 @@ handloom::Result<Answer> answer_turn(handloom::Session& session, std::span<const
   const size_t n_kept = std::min(common_prefix(session.ids(), ids), ids.size() - 1);
   Answer answer{.figures = {.n_prompt = static_cast<uint32_t>(ids.size())}};
   auto kept = session.rewind(static_cast<uint32_t>(n_kept));
-  if (!kept) return std::move(kept).failure();
+  if (!kept) return std::unexpected(std::move(kept.error()));
   auto generation = session.generate(ids.subspan(n_kept), options);
   if (!generation) {
     session.reset();
-    return std::move(generation).failure();
+    return std::unexpected(std::move(generation.error()));
   }
   answer.generation = std::move(*generation);
   answer.figures.timings = answer.generation.timings;

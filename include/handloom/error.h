@@ -1,8 +1,7 @@
 // Error and Result: how every fallible call of handloom answers.
 #pragma once
 
-#include <handloom/result.h>
-
+#include <expected>
 #include <string>
 #include <string_view>
 
@@ -29,5 +28,8 @@ struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string message;
 };
+
+template <class T>
+using Result = std::expected<T, Error>;
 
 }  // namespace handloom

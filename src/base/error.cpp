@@ -2,7 +2,7 @@
 
 #include <handloom/error.h>
 
-#include <utility>
+#include <memory>
 
 namespace handloom {
 
@@ -21,16 +21,12 @@ std::string_view to_string(ErrorCode code) {
   return "internal";
 }
 
-Failure::Failure(Error error) : error_(new Error(std::move(error))) {}
+Failure::Failure(ErrorCode code, fmt::string_view text, fmt::format_args args)
+    : error_(new Error{code, fmt::vformat(text, args)}) {}
 
-Error Failure::passed_on;
-
-void Failure::drop(Error* error) {
-  if (error != &passed_on) delete error;
-}
-
-Failure fail_with(ErrorCode code, fmt::string_view text, fmt::format_args args) {
-  return Failure(Error{code, fmt::vformat(text, args)});
+Error Failure::take() const {
+  const std::unique_ptr<Error> error(error_);
+  return std::move(*error);
 }
 
 }  // namespace handloom

@@ -12,7 +12,7 @@
 namespace handloom {
 namespace {
 
-Failure system_error(const std::string& path, std::string_view what) {
+std::unexpected<Error> system_error(const std::string& path, std::string_view what) {
   const ErrorCode code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::io;
   return fail(code, "{}: cannot {}: {}", path, what, std::strerror(errno));
 }

@@ -45,19 +45,15 @@ Told& find_or_add(const std::string& path) {
   return *told_files.back();
 }
 
-void ask_for(const std::string& path, uint64_t begin, uint64_t end) {
+std::unexpected<Error> not_here(const std::string& path, uint64_t begin, uint64_t end) {
   if (!want) want = web::FileWant{.path = path, .begin = begin, .end = end};
-}
-
-Failure not_here(const std::string& path, uint64_t begin, uint64_t end) {
-  ask_for(path, begin, end);
   return fail(ErrorCode::io, "{}: is not here yet", path);
 }
 
 /// What the host told of a path; a want if it told nothing.
 const Told* ask(const std::string& path) {
   const Told* told = find(path);
-  if (told == nullptr) ask_for(path, 0, kFirstBytes);
+  if (told == nullptr) not_here(path, 0, kFirstBytes);
   return told;
 }
 

@@ -30,7 +30,8 @@ Result<bool> as_bool(const Json& v, const std::string& where, std::string_view k
               describe(v));
 }
 
-Failure missing(const std::string& where, std::string_view key, std::string_view expected) {
+std::unexpected<Error> missing(const std::string& where, std::string_view key,
+                               std::string_view expected) {
   return fail(ErrorCode::bad_format, "{}: '{}' is missing, expected {}", where, key, expected);
 }
 

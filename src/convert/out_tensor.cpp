@@ -82,7 +82,7 @@ uint64_t OutTensor::bytes() const { return n_rows() * row_bytes(dtype, in_dim())
 
 uint64_t OutTensor::scale_bytes() const { return group == 0 ? 0 : shape.count() / group * 4; }
 
-Failure stopped() {
+std::unexpected<Error> stopped() {
   return fail(ErrorCode::io, "quantize: stopped before the end, nothing is written");
 }
 

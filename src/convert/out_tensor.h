@@ -41,6 +41,6 @@ using OnRows = std::function<bool(uint64_t n_rows)>;
 Result<Encoded> encode(const OutTensor& tensor, const OnRows& on_rows);
 
 /// The error of work that on_rows stopped.
-Failure stopped();
+std::unexpected<Error> stopped();
 
 }  // namespace handloom::convert

@@ -171,7 +171,7 @@ Result<StepTrace> Bench::trace_decode(uint32_t context, uint32_t n_tokens,
   CHECK_OK(device.start_trace());
   const auto made = impl_->generate({&impl_->ids[context - 1], 1}, n_tokens + 1, options);
   gpu::Readback trace = device.end_trace();
-  if (!made) return Failure(made.error());
+  if (!made) return std::unexpected(made.error());
   TRY(const std::vector<gpu::GpuSpan> spans, wait_for_spans(device, std::move(trace)));
   return summary(spans, made->timings.n_generated - 1);
 }

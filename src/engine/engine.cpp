@@ -315,7 +315,7 @@ Result<MemoryEstimate> Engine::estimate(const std::string& path, const LoadOptio
   const engine::MemoryQuestion question = memory_question(files, files.config, adapter, options);
   const Result<uint32_t> loadable = engine::choose_context(question, options.context);
   if (!loadable && loadable.error().code == ErrorCode::invalid_argument) {
-    return Failure(loadable.error());
+    return std::unexpected(loadable.error());
   }
   const uint32_t fitting = engine::fitting_context(question);
   const uint32_t chosen = fitting > 0 ? fitting : kv_cache::kPageSize;

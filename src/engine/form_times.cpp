@@ -161,13 +161,13 @@ Result<std::vector<Candidate>> compile(gpu::Device& device, const Layers& layers
       continue;
     }
     auto pass = layers.record(device, time.form);
-    if (!pass) return std::move(pass).failure();
+    if (!pass) return std::unexpected(pass.error());
     Candidate candidate{.time = &time, .pass = std::move(*pass)};
     const Result<double> first = seconds_of(device, candidate, layers);
     if (first) {
       candidates.push_back(std::move(candidate));
     } else if (first.error().code == ErrorCode::device_lost) {
-      return Failure(first.error());
+      return std::unexpected(first.error());
     } else {
       time.failure = first.error().message;
     }

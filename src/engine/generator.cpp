@@ -69,7 +69,7 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
   if (auto advanced = g.advance(); !advanced) {  // nothing of a refused prompt stays behind
     session.ids.resize(n_held);
     session.n_evaluated = std::min(session.n_evaluated, n_held);
-    return std::move(advanced).failure();
+    return std::unexpected(advanced.error());
   }
   return g;
 }

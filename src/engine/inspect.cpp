@@ -103,7 +103,7 @@ Result<std::vector<HostTensor>> Engine::dump(std::span<const uint32_t> ids, bool
                      .n_keys = first + n},
                     kv, logits);
     TRY(const gpu::Recording recording, enc.finish());
-    if (taps.error) return Failure(*taps.error);
+    if (taps.error) return std::unexpected(*taps.error);
     e.device.submit(recording);
     stages.resize(taps.copies.size());
     for (size_t i = 0; i < stages.size(); ++i) {

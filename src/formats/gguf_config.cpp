@@ -144,7 +144,8 @@ class Fields {
   }
 
  private:
-  Failure out_of_range(std::string_view suffix, uint32_t value, uint32_t low, uint32_t high) const {
+  std::unexpected<Error> out_of_range(std::string_view suffix, uint32_t value, uint32_t low,
+                                      uint32_t high) const {
     return fail(ErrorCode::bad_format, "{}: '{}' is {}, expected {} to {}", where(), key(suffix),
                 value, low, high);
   }

@@ -45,7 +45,8 @@ Result<void> check_method(const Checkpoint& plain) {
   return {};
 }
 
-Failure lacks(const Checkpoint& plain, const TensorInfo& tensor, std::string_view other) {
+std::unexpected<Error> lacks(const Checkpoint& plain, const TensorInfo& tensor,
+                             std::string_view other) {
   return fail(ErrorCode::bad_format, "{}: tensor '{}' is there without '{}', expected both",
               plain.where(), printable(tensor.name), printable(other));
 }

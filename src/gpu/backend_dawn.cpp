@@ -45,7 +45,7 @@ std::string list_names(const std::vector<DawnAdapter>& adapters) {
 }
 
 /// One sentence, with the first thing that the Vulkan loader had to remark.
-Failure no_adapter(std::string_view remarks) {
+std::unexpected<Error> no_adapter(std::string_view remarks) {
   const std::string_view first = remarks.substr(0, remarks.find('\n'));
   return fail(ErrorCode::gpu,
               "device: no adapter found{}{}, expected a Vulkan, Metal or D3D12 driver; ./setup "

@@ -98,10 +98,10 @@ Result<std::vector<std::byte>> Readback::take() {
     state->return_readback(buffer_);
   }
   if (auto error = state->backend->take_error(); error && !state->lost) {
-    if (error->code != ErrorCode::device_lost) return Failure(*error);
+    if (error->code != ErrorCode::device_lost) return std::unexpected(*error);
     state->lost = std::move(error);
   }
-  if (state->lost) return Failure(*state->lost);
+  if (state->lost) return std::unexpected(*state->lost);
   return bytes;
 }
 

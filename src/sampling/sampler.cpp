@@ -11,7 +11,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-Failure bad_option(std::string_view name, float value, std::string_view expected) {
+std::unexpected<Error> bad_option(std::string_view name, float value, std::string_view expected) {
   return fail(ErrorCode::invalid_argument, "sampling: {} is {}, expected {}", name, value,
               expected);
 }

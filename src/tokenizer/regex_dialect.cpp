@@ -105,7 +105,7 @@ class Rewriter {
 
   bool starts(std::string_view with) const { return in_.substr(at_).starts_with(with); }
 
-  Failure wrong(std::string_view what) const {
+  std::unexpected<Error> wrong(std::string_view what) const {
     return fail(ErrorCode::bad_format, "{}: the pattern '{}' {}", where_, in_, what);
   }
 

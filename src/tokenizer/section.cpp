@@ -42,7 +42,7 @@ Result<std::vector<Step>> read_steps(const JsonObject& root, std::string_view na
   return steps;
 }
 
-Failure unsupported_type(const Step& step, std::string_view supported) {
+std::unexpected<Error> unsupported_type(const Step& step, std::string_view supported) {
   return fail(ErrorCode::unsupported, "{}: type '{}' is not supported (supported: {})",
               step.fields.where(), step.type, supported);
 }

@@ -24,7 +24,7 @@ Result<std::vector<Step>> read_steps(const JsonObject& root, std::string_view na
                                      std::string_view list);
 
 /// "... type 'Precompiled' is not supported (supported: A, B, C)"
-Failure unsupported_type(const Step& step, std::string_view supported);
+std::unexpected<Error> unsupported_type(const Step& step, std::string_view supported);
 
 /// A field that must hold exactly one character.
 Result<std::string> get_character(const JsonObject& object, std::string_view key);

@@ -61,7 +61,7 @@ class Tuning : public testing::Test {
     measured_.clear();
     const auto measure = [&](std::span<const DType> missing) -> Result<std::vector<FormTimes>> {
       measured_.insert(missing.begin(), missing.end());
-      if (!failure_.empty()) return Failure(Error{ErrorCode::device_lost, failure_});
+      if (!failure_.empty()) return std::unexpected(Error{ErrorCode::device_lost, failure_});
       std::vector<FormTimes> all;
       for (const DType weight : missing) {
         FormTimes times{.weight = weight};
