@@ -49,7 +49,7 @@ Result<void> find_text(const JsonObject& object, std::string_view key, std::stri
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text = text.substr(0, at).append(to) + text.substr(at + from.size());
+    text.replace(at, from.size(), to);
   }
 }
 

@@ -1,10 +1,10 @@
 #include "formats/gguf_families.h"
 
-#include "formats/limits.h"
 #include "formats/names.h"
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -71,14 +71,12 @@ bool is_known(const GgufFamily& family, std::string_view name) {
 /// "blk.3.attn_q.weight": 3, and the rest in `rest`.
 std::optional<uint32_t> layer_of(std::string_view name, std::string_view& rest) {
   constexpr std::string_view kPrefix = "blk.";
-  const size_t dot = name.find('.', kPrefix.size());
-  if (!name.starts_with(kPrefix) || dot == name.npos || dot == kPrefix.size()) return std::nullopt;
+  if (!name.starts_with(kPrefix)) return std::nullopt;
   uint32_t layer = 0;
-  for (const char c : name.substr(kPrefix.size(), dot - kPrefix.size())) {
-    if (c < '0' || c > '9' || layer > kMaxLayers) return std::nullopt;
-    layer = 10 * layer + static_cast<uint32_t>(c - '0');
-  }
-  rest = name.substr(dot + 1);
+  const char* end = name.data() + name.size();
+  const auto [next, error] = std::from_chars(name.data() + kPrefix.size(), end, layer);
+  if (error != std::errc() || next == end || *next != '.') return std::nullopt;
+  rest = std::string_view(next + 1, static_cast<size_t>(end - next - 1));
   return layer;
 }
 

@@ -123,8 +123,9 @@ Result<void> Uploads::upload_elements(gpu::Device& device, const Chunk& chunk,
     const ElementRange& range = chunk.elements[i];
     TRY(const std::vector<float>& read,
         formats::read_elements({.tensor = &sources[i], .first = range.first, .n = range.n}));
-    for (const float value : read) values.push_back(value + chunk.added);
+    values.insert(values.end(), read.begin(), read.end());
   }
+  for (float& value : values) value += chunk.added;
   device.write(chunk.tensor, std::as_bytes(std::span(values)));
   return {};
 }

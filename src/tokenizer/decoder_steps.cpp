@@ -201,7 +201,7 @@ Result<void> WordPiece::push(std::string_view piece, const Emit& emit) {
     if (piece.starts_with(prefix)) {
       text.erase(0, prefix.size());
     } else {
-      text = " " + text;
+      text.insert(0, 1, ' ');
     }
   }
   if (cleanup) text = cleaned_up(std::move(text));
