@@ -117,7 +117,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (!told->is_file) {
     return fail(ErrorCode::not_found, "{}: cannot open: no such file", path);
   }
-  const auto at = std::ranges::find(told_files, told, &std::unique_ptr<Told>::get);
+  const auto at = std::ranges::find(told_files, told, [](const auto& each) { return each.get(); });
   const auto file = static_cast<uint32_t>(at - told_files.begin());
   return MappedFile(path, FileBytes(told->here, file, 0, told->size));
 }

@@ -48,9 +48,8 @@ Generator::Generator(Session::Impl& session, const GenerateOptions& options,
     : session_(session),
       options_(options),
       sample_on_host_(std::move(sample_on_host)),
-      on_gpu_(!sample_on_host_),
       choice_(ops::token_choice(options.sampling)),
-      pace_(on_gpu_ ? options.steps_in_flight : 1, session.engine.readback_ms, session.step_ms),
+      pace_(on_gpu() ? options.steps_in_flight : 1, session.engine.readback_ms, session.step_ms),
       decoder_(session.engine.tokenizer->impl()->tokenizer),
       stops_(options.stop),
       started_(Clock::now()) {}
@@ -65,7 +64,7 @@ Result<Generator> Generator::start(Session::Impl& session, std::span<const uint3
   session.ids.insert(session.ids.end(), prompt_ids.begin(), prompt_ids.end());
   g.prompt_len_ = session.ids.size();
   g.result_.timings.n_prompt = static_cast<uint32_t>(g.prompt_len_ - session.n_evaluated);
-  if (g.on_gpu_) g.write_options();
+  if (g.on_gpu()) g.write_options();
   if (auto advanced = g.advance(); !advanced) {  // nothing of a refused prompt stays behind
     session.ids.resize(n_held);
     session.n_evaluated = std::min(session.n_evaluated, n_held);
@@ -143,7 +142,7 @@ Result<void> Generator::submit_prompt_batch() {
   const bool is_last = first + n == prompt_len_;
   engine.write_tokens(session_.step, std::span(session_.ids).subspan(first, n), first);
   const auto ending =
-      is_last && on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
+      is_last && on_gpu() ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
   TRY(const gpu::Recording recording,
       engine.record_step(session_.step, session_.kv, n, first + n, ending, choice_));
   session_.n_evaluated += n;
@@ -158,8 +157,8 @@ Result<void> Generator::submit_prompt_batch() {
 Result<void> Generator::submit_steps(uint32_t n) {
   Engine::Impl& engine = session_.engine;
   const uint32_t position = next_position();
-  const auto ending = on_gpu_ ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
-  if (!on_gpu_) {
+  const auto ending = on_gpu() ? Engine::Impl::Ending::token : Engine::Impl::Ending::logits;
+  if (!on_gpu()) {
     engine.write_tokens(session_.step, std::span(session_.ids).subspan(position, 1), position);
   }
   ops::TokenChoice choice = choice_;
@@ -170,8 +169,8 @@ Result<void> Generator::submit_steps(uint32_t n) {
 }
 
 void Generator::submit(const gpu::Recording& step, uint32_t times) {
-  const gpu::Tensor result =
-      on_gpu_ ? session_.step.state.history.rows(next_position() + 1, times) : session_.step.logits;
+  const gpu::Tensor result = on_gpu() ? session_.step.state.history.rows(next_position() + 1, times)
+                                      : session_.step.logits;
   in_flight_.push_back({.readback = session_.engine.device.submit_and_read(step, result, times),
                         .n_tokens = times,
                         .at = Clock::now()});
@@ -188,7 +187,7 @@ gpu::Readback Generator::next_readback() {
 
 Result<std::vector<uint32_t>> Generator::chosen_tokens(std::span<const std::byte> bytes) {
   std::vector<uint32_t> ids(read_.n_tokens);
-  if (on_gpu_) {
+  if (on_gpu()) {
     std::memcpy(ids.data(), bytes.data(), bytes.size());
   } else {
     std::vector<float> logits(bytes.size() / sizeof(float));

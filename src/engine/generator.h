@@ -48,6 +48,8 @@ class Generator {
   };
 
   Generator(Session::Impl& session, const GenerateOptions& options, HostSampler sample_on_host);
+  /// Whether the GPU chooses the tokens.
+  bool on_gpu() const { return !sample_on_host_; }
   void write_options();
   /// Submits what can be: the prompt, batch by batch, then decode steps while there is room in
   /// flight, in the context and under max_tokens. Comes back early where pages must move first.
@@ -73,7 +75,6 @@ class Generator {
   Session::Impl& session_;
   const GenerateOptions& options_;
   HostSampler sample_on_host_;
-  bool on_gpu_;  // the GPU chooses the tokens
   ops::TokenChoice choice_;
   Pace pace_;
   size_t prompt_len_ = 0;             // ids of the timeline when generation began

@@ -9,7 +9,7 @@ namespace handloom::ops {
 namespace {
 
 /// Up to so many values of all spans it costs less to put them together in every workgroup than in
-/// a dispatch (docs/notebook/0004).
+/// a dispatch (docs/notebook/0010).
 constexpr uint32_t kFewValues = 24576;
 
 /// Of 16 KiB of workgroup memory, beside what the teams need.

@@ -74,19 +74,16 @@ std::vector<ProjectForm> candidate_forms(const AdapterInfo& adapter, const Featu
     shapes.push_back({.subgroups = true,
                       .workgroup_size = size,
                       .n_outputs = n_outputs,
-                      .wide_below = rule.wide_below,
-                      .knows_shape = rule.knows_shape});
+                      .wide_below = rule.wide_below});
   };
   add_teams(2 * kBlock, 2 * kBlock);
   add_teams(kBlock, kBlock);
   add_teams(kBlock / 2, kBlock);
-  shapes.push_back({.subgroups = false,
-                    .workgroup_size = 64,
-                    .n_outputs = kBlock,
-                    .knows_shape = rule.knows_shape});
+  shapes.push_back({.subgroups = false, .workgroup_size = 64, .n_outputs = kBlock});
 
   std::vector<ProjectForm> forms;
   for (ProjectForm form : shapes) {
+    form.knows_shape = rule.knows_shape;
     for (const Act act : {rule.act, Act::int8, Act::f16, Act::f32}) {
       form.act = act;
       const bool is_new = std::ranges::find(forms, form) == forms.end();

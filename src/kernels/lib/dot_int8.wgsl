@@ -12,6 +12,7 @@ struct Chunk {
   scales: vec4f,
 }
 
+// Of a row. Loops over them are counted by params instead (lib/shape.wgsl).
 fn n_chunks() -> u32 {
   return in_dim4() / 8;
 }

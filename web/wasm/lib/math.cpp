@@ -1,8 +1,7 @@
 // The functions of <cmath> that compute with tables in libc: here JavaScript's own, the module
 // "math". Twelve kilobytes less to fetch. Not compiled for link-time optimisation, which would take
-// the names for the built-in functions. And two that libc writes for machines without an
+// the names for the built-in functions. And one that libc writes for machines without an
 // instruction for `trunc`.
-#include <cstdint>
 
 #define HANDLOOM_MATH(name, params, args)                                               \
   __attribute__((import_module("math"), import_name(#name))) double host_##name params; \
@@ -23,11 +22,5 @@ float powf(float x, float y) { return static_cast<float>(host_pow(x, y)); }
 double round(double x) {
   const double whole = __builtin_trunc(x);
   return __builtin_fabs(x - whole) >= 0.5 ? whole + __builtin_copysign(1.0, x) : whole;
-}
-
-/// x * 2^n, -1022 <= n <= 1023: exact as a double, then rounded once.
-float ldexpf(float x, int n) {
-  const uint64_t bits = static_cast<uint64_t>(1023 + n) << 52;
-  return static_cast<float>(x * __builtin_bit_cast(double, bits));
 }
 }
