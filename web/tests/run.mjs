@@ -1,5 +1,7 @@
 // The runner behind tests/run: TAP on standard output, exit status 1 if anything failed.
 import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { tap } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +21,26 @@ function names(words) {
   return [...kLongest, ...all.filter((name) => !kLongest.includes(name))];
 }
 
+/** The longest takes some 150 s on two cores; a file that hangs must not take the rest with it. */
+const kLimitMs = 600_000;
+
+const nameOf = (file) => basename(file, kEnding);
 const files = names(process.argv.slice(2)).map((name) => `${here}${name}${kEnding}`);
-const tests = run({ files, concurrency: 2 });
-tests.on('test:fail', () => (process.exitCode = 1));
-tests.compose(tap).pipe(process.stdout);
+const tests = run({ files, concurrency: 2, timeout: kLimitMs });
+
+// Progress, at once: TAP comes file by file, in the order of the files.
+const latest = new Map();
+tests.on('test:dequeue', ({ name, file }) => {
+  if (name === file) return; // the file itself
+  latest.set(file, name);
+  console.error(`# ${nameOf(file)}: ${name}`);
+});
+tests.on('test:fail', ({ name, file, details }) => {
+  process.exitCode = 1;
+  if (name === file && details.error.failureType === 'testTimeoutFailure') {
+    console.error(`# ${nameOf(file)}: not done after ${kLimitMs / 1000} s, in "${latest.get(file) ?? 'no test'}"`);
+  }
+});
+await pipeline(tests.compose(tap), process.stdout, { end: false });
+// A file that hung may leave a process behind which does not listen, and would keep this one.
+process.exit();
