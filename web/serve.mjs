@@ -4,6 +4,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { basename, extname, join, normalize, relative } from 'node:path';
+import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -33,6 +34,9 @@ function rangeOf(header, size) {
   return { start: Number(match[1]), end: Math.min(match[2] ? Number(match[2]) : size - 1, size - 1) };
 }
 
+/** A browser that goes away closes the file, and is no error. */
+const send = (file, response) => pipeline(file, response, () => undefined);
+
 function answer(request, response, file) {
   if (!existsSync(file) || !statSync(file).isFile()) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
@@ -48,7 +52,7 @@ function answer(request, response, file) {
   const range = rangeOf(request.headers.range, size);
   if (!range) {
     response.writeHead(200, { ...headers, 'content-length': size });
-    createReadStream(file).pipe(response);
+    send(createReadStream(file), response);
     return;
   }
   if (range.start >= size) {
@@ -60,7 +64,7 @@ function answer(request, response, file) {
     'content-length': range.end - range.start + 1,
     'content-range': `bytes ${range.start}-${range.end}/${size}`,
   });
-  createReadStream(file, range).pipe(response);
+  send(createReadStream(file, range), response);
 }
 
 /**

@@ -58,10 +58,25 @@ async function readManifest(dir: FileSystemDirectoryHandle, key: string): Promis
   }
 }
 
-/** Writes at once what another tab must not write at the same time. Only in a worker. */
-async function writeAt(dir: FileSystemDirectoryHandle, name: string, at: number, bytes: Uint8Array, end?: number) {
+/**
+ * Handles that are being opened. Chromium forgets to answer if the handle is collected as garbage meanwhile: an await
+ * keeps nothing of it, and would never end.
+ */
+const opening = new Set<FileSystemFileHandle>();
+
+/** For writing, which another tab must not do at the same time. Only in a worker. */
+async function openFile(dir: FileSystemDirectoryHandle, name: string): Promise<FileSystemSyncAccessHandle> {
   const handle = await dir.getFileHandle(name, { create: true });
-  const access = await handle.createSyncAccessHandle();
+  opening.add(handle);
+  try {
+    return await handle.createSyncAccessHandle();
+  } finally {
+    opening.delete(handle);
+  }
+}
+
+async function writeAt(dir: FileSystemDirectoryHandle, name: string, at: number, bytes: Uint8Array, end?: number) {
+  const access = await openFile(dir, name);
   try {
     const written = access.write(bytes, { at });
     if (written !== bytes.length) throw new DOMException('the storage is full', 'QuotaExceededError');
@@ -83,7 +98,7 @@ async function hasRoom(bytes: number): Promise<boolean> {
   const dir = await folder();
   const name = `room.${crypto.randomUUID()}`; // two tabs may try at once
   try {
-    const access = await (await dir.getFileHandle(name, { create: true })).createSyncAccessHandle();
+    const access = await openFile(dir, name);
     access.truncate(bytes + kSpareBytes);
     const granted = access.getSize();
     access.close();

@@ -5,7 +5,7 @@ import { kWebGpu, openBrowser as launch } from '../node/chromium.mjs';
  * Workgroup memory is not zeroed, on which no kernel relies, as natively: SwiftShader unrolls that, and takes more than
  * twice as long to compile a model's kernels.
  */
-const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
+export const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
 
 export const openBrowser = (flags = [kWebGpu, kUnzeroed]) => launch(flags);
 

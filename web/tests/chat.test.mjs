@@ -92,7 +92,7 @@ test('a stopped answer stays as far as it came', async () => {
   await page.click('#stop');
   await until('the end', async () => !(await page.locator('#stop').isVisible()));
   const [text] = await textOf(page, '.message.assistant .text');
-  assert.ok(text.length > 20 && !text.endsWith('.'), text);
+  assert.ok(text.length > 20 && text.length < 300, text); // a whole story has more than 500
   await page.close();
 });
 

@@ -1,5 +1,6 @@
 // Keeping a model in a browser: a second load, and downloads that break off.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { until } from './browser.mjs';
@@ -71,6 +72,31 @@ test('two tabs may load the same model at once', async () => {
   await other.close();
   site.disconnect();
   expectParis(await site.ask());
+});
+
+test('a storage that answers only while its handle is held', async () => {
+  // Chromium, when collecting garbage comes between the question and the answer; here it always does.
+  const forgetful = () => {
+    const { createSyncAccessHandle } = FileSystemFileHandle.prototype;
+    FileSystemFileHandle.prototype.createSyncAccessHandle = function () {
+      const self = new WeakRef(this);
+      return new Promise((resolve, reject) => {
+        setTimeout(() => {
+          gc();
+          const handle = self.deref();
+          if (handle) createSyncAccessHandle.call(handle).then(resolve, reject);
+        });
+      });
+    };
+  };
+  const worker = `(${forgetful})();\n${readFileSync(new URL('../dist/worker.js', import.meta.url))}`;
+  site.server.misbehave = (request, response) => {
+    if (request.url !== '/worker.js') return false;
+    response.writeHead(200, { 'content-type': 'text/javascript' }).end(worker);
+    return true;
+  };
+  expectParis(await site.ask());
+  assert.ok((await site.kept())[0].complete);
 });
 
 test('a damaged cache is fetched anew', async () => {

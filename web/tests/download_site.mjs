@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before } from 'node:test';
 
-import { openBrowser } from './browser.mjs';
+import { kWebGpu } from '../node/chromium.mjs';
+import { kUnzeroed, openBrowser } from './browser.mjs';
 import * as models from './models.mjs';
 import { ask as askIn, openPage } from './page.mjs';
 import { startServer } from './server.mjs';
@@ -38,7 +39,7 @@ export function openSite() {
     site.server = await startServer();
     site.server.addRepository('weavers/starter', models.starter);
     site.server.addFiles('mlc', models.mlc());
-    browser = await openBrowser();
+    browser = await openBrowser([kWebGpu, kUnzeroed, '--js-flags=--expose-gc']);
     Object.assign(site, await openPage(browser, site.server)); // page, newPage
   });
   after(async () => {
