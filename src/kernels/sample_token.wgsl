@@ -28,7 +28,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> history: array<u32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-const workgroup_size = 256u;
+override workgroup_size: u32 = 256;
 
 @compute @workgroup_size(workgroup_size)
 fn sample_token(@builtin(local_invocation_index) lane: u32) {

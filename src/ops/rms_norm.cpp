@@ -16,7 +16,7 @@ kernels::Norm norm_variant(DType dtype) {
 }  // namespace
 
 void rms_norm(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight,
-              const gpu::Tensor& y, float eps) {
+              const gpu::Tensor& y, float eps, std::optional<Sharing> sharing) {
   const uint32_t rows = x.dim(0), dim = x.dim(1);
 
   if (!check_shape(enc, "rms_norm", "weight", weight, {dim})) return;
@@ -27,6 +27,7 @@ void rms_norm(gpu::Encoder& enc, const gpu::Tensor& x, const gpu::Tensor& weight
       .kernel = kernels::rms_norm(norm_variant(weight.dtype), reduce_variant(enc)),
       .bindings = {x, weight, y},
       .params = kernels::RmsNormParams{.dim4 = dim / 4, .eps = eps},
+      .constants = one_vector(enc, sharing),
       .workgroups = {rows, 1, 1},
   });
 }

@@ -143,7 +143,8 @@ void adjust_logits(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingB
 }
 
 void sample_token(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingBuffers& buffers,
-                  const StepState& state, uint32_t row, const TokenChoice& choice) {
+                  const StepState& state, uint32_t row, const TokenChoice& choice,
+                  std::optional<Sharing> sharing) {
   const SamplingBuffers& b = buffers;
   const uint32_t vocab_size = logits.dim(1);
   if (!check_shape(enc, "sample_token", "logits", logits, {1, vocab_size})) return;
@@ -169,6 +170,7 @@ void sample_token(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingBu
                                           .row = row,
                                           .cut = cut,
                                           .n_maxima = choice.min_p ? n_groups : 0},
+      .constants = one_vector(enc, sharing),
       .workgroups = {n_groups, 1, 1},
       .bytes = logits.bytes() + b.best.bytes(),
   });
@@ -176,6 +178,7 @@ void sample_token(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingBu
       .kernel = kernels::sample_token(),
       .bindings = {b.best, state.token_ids, state.positions, state.history},
       .params = kernels::SampleTokenParams{.n_best = n_groups, .row = row},
+      .constants = one_vector(enc, sharing),
       .bytes = b.best.bytes(),
   });
 }

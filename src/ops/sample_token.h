@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gpu/encoder.h"
+#include "ops/sharing.h"
 
 #include <handloom/sampling_options.h>
 
@@ -77,7 +78,9 @@ void adjust_logits(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingB
 ///
 ///   logits  f32 [1, vocab_size]
 ///   state   the row `row` of positions belongs to these logits; row 0 is written
+///   sharing  of the draw: sharing_on() if none
 void sample_token(gpu::Encoder& enc, const gpu::Tensor& logits, const SamplingBuffers& buffers,
-                  const StepState& state, uint32_t row, const TokenChoice& choice);
+                  const StepState& state, uint32_t row, const TokenChoice& choice,
+                  std::optional<Sharing> sharing = {});
 
 }  // namespace handloom::ops

@@ -14,4 +14,9 @@ uint32_t lanes_workgroup(const gpu::Encoder& enc) {
   return n_lanes > 0 ? n_lanes : kUnknown;
 }
 
+std::vector<gpu::Constant> one_vector(const gpu::Encoder& enc, std::optional<Sharing> sharing) {
+  if (sharing.value_or(sharing_on(enc)) == Sharing::workgroups) return {};
+  return {{"workgroup_size", static_cast<double>(lanes_workgroup(enc))}};
+}
+
 }  // namespace handloom::ops

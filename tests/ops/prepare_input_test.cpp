@@ -17,6 +17,7 @@ struct PrepareCase {
   uint32_t dim;
   ops::InputFormat format;
   bool adds = false, norms = false;
+  ops::Sharing sharing = ops::Sharing::workgroups;
 };
 
 /// A relative error e of the sum changes its inverse root by e / 2: see rms_norm_test. Then the sum
@@ -39,9 +40,9 @@ std::string check_prepare(const PrepareCase& c, const Features& features) {
   if (c.adds) {
     ops::add_and_prepare_input(run.encoder(), run.in("p", p),
                                c.norms ? run.in("post", post) : gpu::Tensor(),
-                               run.in("gamma", gamma), x, next, kEps);
+                               run.in("gamma", gamma), x, next, kEps, c.sharing);
   } else {
-    ops::prepare_input(run.encoder(), run.in("gamma", gamma), x, next);
+    ops::prepare_input(run.encoder(), run.in("gamma", gamma), x, next, c.sharing);
   }
   Case where{
       "prepare_input",
@@ -68,12 +69,13 @@ std::string check_prepare(const PrepareCase& c, const Features& features) {
   return where.variant;
 }
 
-/// Runs `check` for every format and widths that it can hold.
+/// Runs `check` for every format and widths that it can hold, and however lanes share the work.
 template <class Check>
 void for_each_width(Check check) {
   for (const ops::InputFormat format : kInputFormats) {
     for (const uint32_t dim : {8, 24, 32, 96, 2048, 2080, 5120}) {
-      if (format == ops::InputFormat::f32 || dim % 32 == 0) check(dim, format);
+      if (format != ops::InputFormat::f32 && dim % 32 != 0) continue;
+      for (const ops::Sharing sharing : kSharings) check(dim, format, sharing);
     }
   }
 }
@@ -81,8 +83,8 @@ void for_each_width(Check check) {
 TEST(PrepareInput, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
-    for_each_width([&](uint32_t dim, ops::InputFormat format) {
-      seen.insert(check_prepare({dim, format}, features));
+    for_each_width([&](uint32_t dim, ops::InputFormat format, ops::Sharing sharing) {
+      seen.insert(check_prepare({dim, format, false, false, sharing}, features));
     });
   }
   EXPECT_EQ(seen, supported_variants("prepare_input"));
@@ -91,9 +93,9 @@ TEST(PrepareInput, MatchesTheReferenceInEveryVariant) {
 TEST(AddAndPrepareInput, MatchesTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   for (const Features& features : feature_sets()) {
-    for_each_width([&](uint32_t dim, ops::InputFormat format) {
+    for_each_width([&](uint32_t dim, ops::InputFormat format, ops::Sharing sharing) {
       for (const bool norms : {false, true}) {
-        seen.insert(check_prepare({dim, format, true, norms}, features));
+        seen.insert(check_prepare({dim, format, true, norms, sharing}, features));
       }
     });
   }
@@ -102,7 +104,7 @@ TEST(AddAndPrepareInput, MatchesTheReferenceInEveryVariant) {
 
 TEST(StoreInput, StoresTheValuesAsTheyAre) {
   for (const Features& features : feature_sets()) {
-    for_each_width([&](uint32_t dim, ops::InputFormat format) {
+    for_each_width([&](uint32_t dim, ops::InputFormat format, ops::Sharing sharing) {
       Host values = ramp({1, dim}, 1);
       std::fill_n(values.values.begin(), 8, 0.0f);  // a block without a scale
       for (uint32_t i = 8; i < dim; ++i) {          // and blocks of very different ones
@@ -112,7 +114,7 @@ TEST(StoreInput, StoresTheValuesAsTheyAre) {
       const gpu::Tensor x = run.inout("x", values);
       ops::Input next = next_input(run, dim, format);
       next.n_sums = 1;  // of whoever used it before
-      ops::store_input(run.encoder(), x, run.in("spare", ramp({8}, 2)), next);
+      ops::store_input(run.encoder(), x, run.in("spare", ramp({8}, 2)), next, sharing);
       ASSERT_TRUE(run.run());
       EXPECT_EQ(next.n_sums, 0u);
       EXPECT_EQ(run.values(x).values, values.values);

@@ -13,12 +13,14 @@ namespace {
 /// products, the division by dim and the sum with eps (each halved, too), and the reference.
 double roundings(uint32_t dim) { return dim / 2.0 + kDivision / 2 + 0.5 + kInverseSqrt + 2 + 1; }
 
-std::string check_rms_norm(const Host& x, DType weight_type, const Features& features, float eps) {
+std::string check_rms_norm(const Host& x, DType weight_type, const Features& features, float eps,
+                           ops::Sharing sharing) {
   const uint32_t dim = x.dim(1);
   const Host weight = ramp_in({dim}, weight_type, 2);
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", x.shape);
-  ops::rms_norm(run.encoder(), run.in("x", x), run.in("weight", weight, weight_type), y, eps);
+  ops::rms_norm(run.encoder(), run.in("x", x), run.in("weight", weight, weight_type), y, eps,
+                sharing);
   const auto ran = run.run();
   EXPECT_TRUE(ran) << "rms_norm " << to_string(x.shape);
   if (!ran) return "";
@@ -34,7 +36,9 @@ TEST(RmsNorm, MatchesTheReferenceInEveryVariant) {
     for (const DType type : kPlainTypes) {
       for (const uint32_t rows : {1, 3, 4, 5, 31, 32, 33, 65}) {
         for (const uint32_t dim : {4, 12, 64, 100, 260, 1028}) {
-          seen.insert(check_rms_norm(ramp({rows, dim}, 1), type, features, 1e-5f));
+          for (const ops::Sharing sharing : kSharings) {
+            seen.insert(check_rms_norm(ramp({rows, dim}, 1), type, features, 1e-5f, sharing));
+          }
         }
       }
     }
@@ -46,7 +50,11 @@ TEST(RmsNorm, EpsCountsForSmallRowsAndARowOfZerosStaysZero) {
   Host x = ramp({3, 64}, 1);
   for (float& value : x.row(1)) value *= 1e-4f;  // mean square far below eps
   for (float& value : x.row(2)) value = 0;
-  for (const Features& features : feature_sets()) check_rms_norm(x, DType::f32, features, 1e-2f);
+  for (const Features& features : feature_sets()) {
+    for (const ops::Sharing sharing : kSharings) {
+      check_rms_norm(x, DType::f32, features, 1e-2f, sharing);
+    }
+  }
 }
 
 TEST(RmsNorm, RefusesWrongShapes) {

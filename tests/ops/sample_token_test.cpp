@@ -18,11 +18,12 @@ constexpr uint32_t kUntouched = 0xabababab;
 /// The state after some draws, beginning at `positions[row]`.
 struct Drawn {
   std::vector<uint32_t> token_ids, positions, history;
+  bool operator==(const Drawn&) const = default;
 };
 
 /// `times` draws, each from the position that the one before it has left.
-Drawn draw(const std::vector<float>& logits, float temperature, uint64_t seed,
-           const std::vector<uint32_t>& positions, uint32_t row = 0, uint32_t times = 1) {
+Drawn draw_by(ops::Sharing sharing, const std::vector<float>& logits, float temperature,
+              uint64_t seed, const std::vector<uint32_t>& positions, uint32_t row, uint32_t times) {
   GpuRun run(device().adapter().features);
   const uint32_t vocab_size = static_cast<uint32_t>(logits.size());
   const std::vector<uint32_t> token_ids(positions.size(), kUntouched);
@@ -35,7 +36,8 @@ Drawn draw(const std::vector<float>& logits, float temperature, uint64_t seed,
   const ops::SamplingBuffers buffers = sampling_buffers(run, options, {}, vocab_size);
   const uint32_t per_submit = times % 100 == 0 ? 100 : 1;  // a submit costs more than a draw
   for (uint32_t i = 0; i < per_submit; ++i) {
-    ops::sample_token(run.encoder(), logits_gpu, buffers, state, row, ops::token_choice(options));
+    ops::sample_token(run.encoder(), logits_gpu, buffers, state, row, ops::token_choice(options),
+                      sharing);
   }
   const auto ran = run.run(times / per_submit);
   EXPECT_TRUE(ran) << "sample_token vocab_size " << vocab_size;
@@ -44,6 +46,14 @@ Drawn draw(const std::vector<float>& logits, float temperature, uint64_t seed,
     return std::vector<uint32_t>(run.words(t).begin(), run.words(t).end());
   };
   return {copy(state.token_ids), copy(state.positions), copy(state.history)};
+}
+
+/// The same however lanes share the work.
+Drawn draw(const std::vector<float>& logits, float temperature, uint64_t seed,
+           const std::vector<uint32_t>& positions, uint32_t row = 0, uint32_t times = 1) {
+  Drawn drawn = draw_by(ops::Sharing::workgroups, logits, temperature, seed, positions, row, times);
+  EXPECT_EQ(drawn, draw_by(ops::Sharing::lanes, logits, temperature, seed, positions, row, times));
+  return drawn;
 }
 
 uint32_t greedy(const std::vector<float>& logits) { return draw(logits, 0, 1, {0}).token_ids[0]; }
