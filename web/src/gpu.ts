@@ -129,13 +129,12 @@ export class Gpu {
       const { error } = event as GPUUncapturedErrorEvent;
       this.refuse(this.codeOf(error), `device: ${oneLine(error.message)}`);
     });
-    void device.lost.then(({ reason, message }) => {
-      this.lost = true;
-      this.refusal = {
-        code: 'device_lost',
-        message: `device: adapter '${this.description.name}' was lost: ${message || reason}`,
-      };
-    });
+    void device.lost.then(({ reason, message }) => this.lose(message || reason));
+  }
+
+  private lose(reason: string): void {
+    this.lost = true;
+    this.refusal = { code: 'device_lost', message: `device: adapter '${this.description.name}' was lost: ${reason}` };
   }
 
   destroy(): void {
@@ -358,7 +357,12 @@ export class Gpu {
   private finishMap(id: number, to: Uint8Array): number {
     const buffer = this.buffers.get(id)!;
     if (!this.maps.get(id)?.ok) return 0;
-    to.set(new Uint8Array(buffer.getMappedRange(0, to.length)));
+    try {
+      to.set(new Uint8Array(buffer.getMappedRange(0, to.length)));
+    } catch {
+      this.lose('while it was read back'); // since the map was done, and nobody has said so yet
+      return 0;
+    }
     buffer.unmap();
     this.maps.delete(id);
     return 1;

@@ -153,13 +153,27 @@ test('errors are typed, and say what is wrong', async () => {
   await model.dispose();
 });
 
-test('a device lost while generating ends the answer with a typed error', async () => {
-  let device;
+/** `isRead`: not before a readback that has come is looked at. */
+async function loseWhileGenerating(isRead) {
+  let device, isLost = false;
   const watched = {
     async requestAdapter(options) {
       const adapter = await gpu.requestAdapter(options);
       const requestDevice = adapter.requestDevice.bind(adapter);
-      adapter.requestDevice = async (about) => (device = await requestDevice(about));
+      adapter.requestDevice = async (about) => {
+        device = await requestDevice(about);
+        const createBuffer = device.createBuffer.bind(device);
+        device.createBuffer = (what) => {
+          const buffer = createBuffer(what);
+          const getMappedRange = buffer.getMappedRange.bind(buffer);
+          buffer.getMappedRange = (...range) => {
+            if (isLost) device.destroy();
+            return getMappedRange(...range);
+          };
+          return buffer;
+        };
+        return device;
+      };
       return adapter;
     },
   };
@@ -170,8 +184,17 @@ test('a device lost while generating ends the answer with a typed error', async 
   });
   const read = async () => {
     let pieces = 0;
-    for await (const _ of stream) if (++pieces === 3) device.destroy();
+    for await (const _ of stream) {
+      if (++pieces !== 3) continue;
+      isLost = isRead;
+      if (!isRead) device.destroy();
+    }
   };
   await assert.rejects(read(), { name: 'HandloomError', code: 'device_lost' });
   await model.dispose();
+}
+
+test('a device lost while generating ends the answer with a typed error', async () => {
+  await loseWhileGenerating(false);
+  await loseWhileGenerating(true);
 });
