@@ -9,7 +9,7 @@
 //   5        params      Params                     uniform
 //
 //   dispatch   (ceil(vocab_size / 2048), 1, 1), once for each stage in turn
-//   requires   histograms all 0 before stage 0 (sample_maxima)
+//   requires   histograms all 0 before stage 0 (sample_maxima), workgroup_size 256: a lane a bin
 //   numerics   weights are whole numbers, exact in any order; those of probabilities are as exact
 //              as exp
 //   cost       reads vocab_size floats

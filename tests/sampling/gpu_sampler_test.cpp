@@ -38,7 +38,7 @@ struct Scene {
 std::vector<uint32_t> poison(uint32_t n) { return std::vector<uint32_t>(n, kUntouched); }
 
 /// The tokens that the GPU generates; nothing of it on the host.
-std::vector<uint32_t> on_gpu(const Scene& scene) {
+std::vector<uint32_t> on_gpu(const Scene& scene, ops::Sharing sharing) {
   GpuRun run(test::device().adapter().features);
   const uint32_t vocab_size = scene.vocab_size();
   const auto n_prompt = static_cast<uint32_t>(scene.prompt.size());
@@ -56,7 +56,7 @@ std::vector<uint32_t> on_gpu(const Scene& scene) {
     if (choice.adjusts) {
       ops::adjust_logits(run.encoder(), logits, buffers, state.token_ids, n > 0);
     }
-    ops::sample_token(run.encoder(), logits, buffers, state, 0, choice);
+    ops::sample_token(run.encoder(), logits, buffers, state, 0, choice, sharing);
   }
   const auto ran = run.run();
   EXPECT_TRUE(ran) << scene.name;
@@ -65,6 +65,13 @@ std::vector<uint32_t> on_gpu(const Scene& scene) {
   for (uint32_t i = 0; i < n_prompt; ++i) EXPECT_EQ(history[i], kUntouched) << scene.name;
   EXPECT_EQ(run.words(state.positions)[0], n_prompt - 1 + scene.n_tokens) << scene.name;
   return {history.begin() + n_prompt, history.end()};
+}
+
+/// The same however lanes share the work.
+std::vector<uint32_t> on_gpu(const Scene& scene) {
+  std::vector<uint32_t> ids = on_gpu(scene, ops::Sharing::workgroups);
+  EXPECT_EQ(ids, on_gpu(scene, ops::Sharing::lanes)) << scene.name;
+  return ids;
 }
 
 /// How far two sums of a logit and its noise may be apart for the GPU's logarithm to decide: the

@@ -360,7 +360,7 @@ export class Gpu {
     try {
       to.set(new Uint8Array(buffer.getMappedRange(0, to.length)));
     } catch {
-      this.lose('while it was read back'); // since the map was done, and nobody has said so yet
+      this.lose('a readback is gone'); // since its map was done, and nobody has said so yet
       return 0;
     }
     buffer.unmap();

@@ -5,9 +5,11 @@ import { kWebGpu, openBrowser as launch } from '../node/chromium.mjs';
  * Workgroup memory is not zeroed, on which no kernel relies, as natively: SwiftShader unrolls that, and takes more than
  * twice as long to compile a model's kernels.
  */
-export const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
+const kUnzeroed = '--enable-dawn-features=disable_workgroup_init';
 
-export const openBrowser = (flags = [kWebGpu, kUnzeroed]) => launch(flags);
+export const kUsual = [kWebGpu, kUnzeroed];
+
+export const openBrowser = (flags = kUsual) => launch(flags);
 
 /** Waits until `read` answers with something true, and answers with that. */
 export async function until(what, read, timeoutMs = 120_000) {

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before } from 'node:test';
 
-import { kWebGpu } from '../node/chromium.mjs';
-import { kUnzeroed, openBrowser } from './browser.mjs';
+import { kUsual, openBrowser } from './browser.mjs';
 import * as models from './models.mjs';
 import { ask as askIn, openPage } from './page.mjs';
 import { startServer } from './server.mjs';
@@ -39,7 +38,7 @@ export function openSite() {
     site.server = await startServer();
     site.server.addRepository('weavers/starter', models.starter);
     site.server.addFiles('mlc', models.mlc());
-    browser = await openBrowser([kWebGpu, kUnzeroed, '--js-flags=--expose-gc']);
+    browser = await openBrowser([...kUsual, '--js-flags=--expose-gc']);
     Object.assign(site, await openPage(browser, site.server)); // page, newPage
   });
   after(async () => {

@@ -21,7 +21,7 @@ function names(words) {
   return [...kLongest, ...all.filter((name) => !kLongest.includes(name))];
 }
 
-/** The longest takes some 150 s on two cores; a file that hangs must not take the rest with it. */
+/** All files together take some three minutes on two cores; one that hangs must not take the rest with it. */
 const kLimitMs = 600_000;
 
 const nameOf = (file) => basename(file, kEnding);

@@ -153,9 +153,9 @@ test('errors are typed, and say what is wrong', async () => {
   await model.dispose();
 });
 
-/** `isRead`: not before a readback that has come is looked at. */
+/** `isRead`: as a readback that has come is read, instead of at once. */
 async function loseWhileGenerating(isRead) {
-  let device, isLost = false;
+  let device, isDoomed = false;
   const watched = {
     async requestAdapter(options) {
       const adapter = await gpu.requestAdapter(options);
@@ -167,7 +167,7 @@ async function loseWhileGenerating(isRead) {
           const buffer = createBuffer(what);
           const getMappedRange = buffer.getMappedRange.bind(buffer);
           buffer.getMappedRange = (...range) => {
-            if (isLost) device.destroy();
+            if (isDoomed) device.destroy();
             return getMappedRange(...range);
           };
           return buffer;
@@ -186,7 +186,7 @@ async function loseWhileGenerating(isRead) {
     let pieces = 0;
     for await (const _ of stream) {
       if (++pieces !== 3) continue;
-      isLost = isRead;
+      isDoomed = isRead;
       if (!isRead) device.destroy();
     }
   };
