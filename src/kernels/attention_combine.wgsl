@@ -29,6 +29,7 @@ override head_dim4: u32 = 32;  // head_dim / 4
 
 // A lane owns one vec4 of the head and every n_parts-th span.
 override n_parts: u32 = workgroup_size / head_dim4;
+override n_sums: u32 = min(n_parts, 4);  // that the parts become
 
 const span_size = 64u;
 const least = -3.0e38;
@@ -36,6 +37,7 @@ const least = -3.0e38;
 // Of each part of the spans: the largest score, and what is summed up by it.
 var<workgroup> part_largest: array<f32, n_parts>;
 var<workgroup> part_total: array<f32, n_parts>;
+var<workgroup> sum_total: array<f32, n_sums>;
 var<workgroup> part_values: array<vec4f, workgroup_size>;
 
 @compute @workgroup_size(workgroup_size)
@@ -78,19 +80,36 @@ fn attention_combine(@builtin(workgroup_id) group: vec3u,
   }
   workgroupBarrier();
 
-  if (2 * lane < head_dim4) {
-    largest = least;
+  // All parts become a few, side by side, before one lane after the other adds those up. A lane leaves its sum
+  // where nobody else reads.
+  if (part < n_sums) {
+    let own_largest = largest;
     for (var p = 0u; p < n_parts; p++) {
       largest = max(largest, part_largest[p]);
     }
+    let own_share = exp(own_largest - largest);
+    total *= own_share;
+    values *= own_share;
+    for (var p = part + n_sums; p < n_parts; p += n_sums) {
+      let share = exp(part_largest[p] - largest);
+      total += share * part_total[p];
+      values += share * part_values[p * head_dim4 + dim];
+    }
+    part_values[lane] = values;
+    if (dim == 0) {
+      sum_total[part] = total;
+    }
+  }
+  workgroupBarrier();
+
+  if (2 * lane < head_dim4) {
     total = 0.0;
     var a = vec4f();
     var b = vec4f();
-    for (var p = 0u; p < n_parts; p++) {
-      let share = exp(part_largest[p] - largest);
-      total += share * part_total[p];
-      a += share * part_values[p * head_dim4 + 2 * lane];
-      b += share * part_values[p * head_dim4 + 2 * lane + 1];
+    for (var i = 0u; i < n_sums; i++) {
+      total += sum_total[i];
+      a += part_values[i * head_dim4 + 2 * lane];
+      b += part_values[i * head_dim4 + 2 * lane + 1];
     }
     store8(head * head_dim4 / 2 + lane, a / total, b / total);
   }
