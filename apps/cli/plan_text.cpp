@@ -114,10 +114,12 @@ std::optional<uint32_t> layer_of(std::string_view tensor) {
   return take_number(tensor);
 }
 
-/// The layer of a dispatch: a fused one may read the norm of the next layer as well.
+/// The layer of a dispatch: a fused one may read the norm of the next layer as well. What reads
+/// tokens comes before all layers.
 std::optional<uint32_t> layer_of(const PlanEntry& entry) {
   std::optional<uint32_t> least;
   for (const PlanBinding& binding : entry.bindings) {
+    if (binding.name == "token_ids" && !binding.written) return std::nullopt;
     const auto layer = layer_of(binding.tensor);
     if (layer && (!least || *layer < *least)) least = layer;
   }

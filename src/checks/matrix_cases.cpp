@@ -40,19 +40,6 @@ std::vector<Expectation> embed(KernelRun& run, const QuantisedType& type) {
   return {{x, reference::embed(ids, weight.values())}};
 }
 
-std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows,
-                                std::optional<ops::Sharing> sharing = {}) {
-  const uint32_t in_dim = 3 * row_multiple(type), out_dim = 37;
-  const QuantisedWeight weight(type, out_dim, in_dim, 2);
-  const Host x = ramp({rows, in_dim}, 1), values = weight.values();
-  const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, sharing);
-  return {{y,
-           reference::matmul(x, values),
-           {.roundings = in_dim + 1.0,
-            .magnitude = reference::matmul(magnitudes(x), magnitudes(values))}}};
-}
-
 /// What a kernel left for the next matrix, in f32.
 Expectation of_input(const ops::Input& next, Host want, Tolerance tolerance) {
   const uint32_t dim = next.dim;
@@ -68,6 +55,31 @@ Expectation of_input(const ops::Input& next, Host want, Tolerance tolerance) {
 Host times(Host x, const Host& gamma) {
   for (size_t i = 0; i < x.values.size(); ++i) x.values[i] *= gamma.values[i];
   return x;
+}
+
+std::vector<Expectation> embed_input(KernelRun& run, const QuantisedType& type) {
+  const uint32_t dim = 3 * row_multiple(type);
+  const QuantisedWeight weight(type, 17, dim, 1);
+  const std::vector<uint32_t> ids = {16};
+  const Host gamma = ramp({dim}, 3), want = reference::embed(ids, weight.values());
+  const gpu::Tensor x = run.out("x", {1, dim});
+  ops::Input next = next_input(run, dim, Format::f32);
+  ops::embed_input(run.encoder(), run.in("token_ids", ids), weight.on_gpu(run),
+                   run.in("gamma", gamma), x, next);
+  return {{x, want}, of_input(next, times(want, gamma), {.roundings = 2})};
+}
+
+std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows,
+                                std::optional<ops::Sharing> sharing = {}) {
+  const uint32_t in_dim = 3 * row_multiple(type), out_dim = 37;
+  const QuantisedWeight weight(type, out_dim, in_dim, 2);
+  const Host x = ramp({rows, in_dim}, 1), values = weight.values();
+  const gpu::Tensor y = run.out("y", {rows, out_dim});
+  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, sharing);
+  return {{y,
+           reference::matmul(x, values),
+           {.roundings = in_dim + 1.0,
+            .magnitude = reference::matmul(magnitudes(x), magnitudes(values))}}};
 }
 
 std::vector<Expectation> prepare_input(KernelRun& run) {
@@ -205,6 +217,8 @@ void add_products(KernelCases& cases, const Features& features, std::string_view
 void add_matrix_cases(KernelCases& cases, const Features& features) {
   for (const QuantisedType& type : kSomeTypes) {
     cases.push_back({"embed", describe(type), [type](KernelRun& run) { return embed(run, type); }});
+    cases.push_back(
+        {"embed_input", describe(type), [type](KernelRun& run) { return embed_input(run, type); }});
     for (const auto& [kernel, how] : kForManyRows) {
       cases.push_back({kernel, "33 rows, " + describe(type),
                        [type, how](KernelRun& run) { return matmul(run, type, 33, how); }});

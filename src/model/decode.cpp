@@ -159,9 +159,9 @@ void Model::decode_dense(gpu::Encoder& enc, const Batch& batch, const kv_cache::
   const std::vector<Weights::Layer>& layers = weights().layers;
   const gpu::Tensor& words = parts_.decode_buffers.model_input;
 
-  ops::embed(enc, batch.token_ids, weights().token_embd, a.x, config().embedding_scale);
   ops::Input next = input_to(layers[0].attn_qkv, words);
-  ops::prepare_input(enc, layers[0].attn_norm, a.x, next);
+  ops::embed_input(enc, batch.token_ids, weights().token_embd, layers[0].attn_norm, a.x, next,
+                   config().embedding_scale);
   for (uint32_t il = 0; il < config().n_layers; ++il) {
     const Weights::Layer& w = layers[il];
     enc.stage(fmt::format("hidden.{}", il), a.x);

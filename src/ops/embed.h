@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gpu/encoder.h"
+#include "ops/input.h"
 #include "ops/matrix.h"
 
 namespace handloom::ops {
@@ -15,5 +16,15 @@ namespace handloom::ops {
 /// weight.
 void embed(gpu::Encoder& enc, const gpu::Tensor& token_ids, const Matrix& weight,
            const gpu::Tensor& x, float scale = 1.0f);
+
+/// The same of one row, and next = x * gamma with sums of squares.   Kernel:
+/// kernels/embed_input.wgsl
+///
+///   token_ids   u32 [1]
+///   gamma       f32 [dim]   the weight of the norm that comes before the next matrix
+///   x           f32 [1, dim]
+///   next        of dim values, dim % 8 == 0; n_sums is set
+void embed_input(gpu::Encoder& enc, const gpu::Tensor& token_ids, const Matrix& weight,
+                 const gpu::Tensor& gamma, const gpu::Tensor& x, Input& next, float scale = 1.0f);
 
 }  // namespace handloom::ops
