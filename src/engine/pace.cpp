@@ -9,10 +9,10 @@ namespace handloom::engine {
 namespace {
 
 constexpr uint32_t kFewest = 2, kMost = 16;  // chosen steps in flight
-// Below it a late host and the gap between two submits show: on an H200 steps of 0.64 ms, two in
-// flight, left the GPU idle for 6 % (docs/notebook/0005).
-constexpr double kShortStepMs = 1;
-constexpr uint32_t kFewestShort = 4;
+// The work that waits for the GPU, at least: less, and a late host and the gap between two submits
+// show. On an H200 steps of 0.58 ms were 1 % faster with eight in flight than with four, steps of
+// 0.16 ms 15 % with sixteen (docs/notebook/0013).
+constexpr double kAheadMs = 4;
 constexpr double kBurstMs = 8;   // tokens that come together within this look like a flow
 constexpr double kNewest = 0.2;  // weight of the newest measurement in step_ms
 
@@ -21,9 +21,8 @@ constexpr double kNewest = 0.2;  // weight of the newest measurement in step_ms
 uint32_t Pace::steps_in_flight() const {
   if (wanted_ > 0) return wanted_;
   if (step_ms_ <= 0) return kFewest;
-  const double n = std::ceil(readback_ms_ / step_ms_) + 1;
-  const uint32_t fewest = step_ms_ < kShortStepMs ? kFewestShort : kFewest;
-  return static_cast<uint32_t>(std::clamp<double>(n, fewest, kMost));
+  const double n = std::max(std::ceil(readback_ms_ / step_ms_) + 1, std::ceil(kAheadMs / step_ms_));
+  return static_cast<uint32_t>(std::clamp<double>(n, kFewest, kMost));
 }
 
 uint32_t Pace::steps_per_submit() const {

@@ -201,17 +201,17 @@ TEST(StepsInFlight, SaysWhenNoTokenCanBeChosen) {
 TEST(Pace, CoversTheWayBackWithSteps) {
   EXPECT_EQ(Pace(0, 0.4, 0).steps_in_flight(), 2u);  // nothing is known of the steps
   EXPECT_EQ(Pace(0, 0.4, 30).steps_in_flight(), 2u);
-  EXPECT_EQ(Pace(0, 1.9, 1).steps_in_flight(), 3u);
-  EXPECT_EQ(Pace(0, 0.4, 0.9).steps_in_flight(), 4u);  // a short step
-  EXPECT_EQ(Pace(0, 0.4, 0.1).steps_in_flight(), 5u);
+  EXPECT_EQ(Pace(0, 9.9, 5).steps_in_flight(), 3u);
+  EXPECT_EQ(Pace(0, 0.4, 1.4).steps_in_flight(), 3u);  // 4 ms of work at least
+  EXPECT_EQ(Pace(0, 0.4, 0.6).steps_in_flight(), 7u);
   EXPECT_EQ(Pace(0, 0.4, 0.001).steps_in_flight(), 16u);
   EXPECT_EQ(Pace(7, 0.4, 0.001).steps_in_flight(), 7u);
 }
 
 TEST(Pace, SubmitsTogetherWhatDoesNotShowAsABurst) {
   EXPECT_EQ(Pace(0, 0.4, 0).steps_per_submit(), 1u);
-  EXPECT_EQ(Pace(0, 0.4, 0.9).steps_per_submit(), 2u);
-  EXPECT_EQ(Pace(0, 0.4, 0.1).steps_per_submit(), 2u);  // 5 in flight
+  EXPECT_EQ(Pace(0, 0.4, 0.9).steps_per_submit(), 2u);  // 5 in flight
+  EXPECT_EQ(Pace(0, 0.4, 0.1).steps_per_submit(), 8u);
   EXPECT_EQ(Pace(16, 0.4, 0.1).steps_per_submit(), 8u);
   EXPECT_EQ(Pace(16, 0.4, 3).steps_per_submit(), 2u);  // 6 ms
   EXPECT_EQ(Pace(16, 0.4, 100).steps_per_submit(), 1u);
