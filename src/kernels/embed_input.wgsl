@@ -43,6 +43,7 @@ override workgroup_size: u32 = 64;
 @compute @workgroup_size(workgroup_size)
 fn embed_input(@builtin(global_invocation_id) place: vec3u) {
   let block = place.x;
+  // Asked for before it is known which row is wanted, or whether there is a block for the lane.
   let gamma_a = gamma[min(2 * block, params.in_dim4 - 2)];
   let gamma_b = gamma[min(2 * block + 1, params.in_dim4 - 1)];
   let id = token_ids[0] - params.first_id;  // an earlier part's id wraps around
