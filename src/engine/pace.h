@@ -1,9 +1,9 @@
 // Pace: how many decode steps are in flight, and how many go into one submit.
 //
 // A token is known here only some time after its step is done: the GPU signals, the driver wakes
-// the host, the host submits the next. Enough further steps must be queued meanwhile. Where a step
-// takes less than that time, or is short, several are submitted and read back at once, half of
-// those in flight, as long as a burst of tokens does not show.
+// the host, the host submits the next. Enough further steps must be queued meanwhile, and some
+// milliseconds of them for a host that is late. Where these are many, several are submitted and
+// read back at once, half of those in flight, as long as a burst of tokens does not show.
 #pragma once
 
 #include <chrono>

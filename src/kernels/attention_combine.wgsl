@@ -37,8 +37,8 @@ const least = -3.0e38;
 // Of each part of the spans: the largest score, and what is summed up by it.
 var<workgroup> part_largest: array<f32, n_parts>;
 var<workgroup> part_total: array<f32, n_parts>;
+var<workgroup> part_values: array<vec4f, workgroup_size>;  // later of each sum, as sum_total
 var<workgroup> sum_total: array<f32, n_sums>;
-var<workgroup> part_values: array<vec4f, workgroup_size>;
 
 @compute @workgroup_size(workgroup_size)
 fn attention_combine(@builtin(workgroup_id) group: vec3u,
@@ -80,17 +80,15 @@ fn attention_combine(@builtin(workgroup_id) group: vec3u,
   }
   workgroupBarrier();
 
-  // All parts become a few, side by side, before one lane after the other adds those up. A lane leaves its sum
-  // where nobody else reads.
+  // All parts become a few, side by side, so that little is left to add up one after the other. A lane leaves
+  // its sum where nobody else reads.
   if (part < n_sums) {
-    let own_largest = largest;
     for (var p = 0u; p < n_parts; p++) {
       largest = max(largest, part_largest[p]);
     }
-    let own_share = exp(own_largest - largest);
-    total *= own_share;
-    values *= own_share;
-    for (var p = part + n_sums; p < n_parts; p += n_sums) {
+    total = 0.0;
+    values = vec4f();
+    for (var p = part; p < n_parts; p += n_sums) {
       let share = exp(part_largest[p] - largest);
       total += share * part_total[p];
       values += share * part_values[p * head_dim4 + dim];

@@ -43,9 +43,6 @@ override workgroup_size: u32 = 64;
 @compute @workgroup_size(workgroup_size)
 fn embed_input(@builtin(global_invocation_id) place: vec3u) {
   let block = place.x;
-  // Asked for before it is known which row is wanted, or whether there is a block for the lane.
-  let gamma_a = gamma[min(2 * block, params.in_dim4 - 2)];
-  let gamma_b = gamma[min(2 * block + 1, params.in_dim4 - 1)];
   let id = token_ids[0] - params.first_id;  // an earlier part's id wraps around
   if (id >= params.n_ids || 8 * block >= params.next_dim) {
     return;
@@ -55,5 +52,5 @@ fn embed_input(@builtin(global_invocation_id) place: vec3u) {
   x[2 * block] = a;
   x[2 * block + 1] = b;
   store_squares(block, dot(a, a) + dot(b, b));
-  store8(block, a * gamma_a, b * gamma_b);
+  store8(block, a * gamma[2 * block], b * gamma[2 * block + 1]);
 }
