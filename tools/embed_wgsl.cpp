@@ -5,6 +5,7 @@
 // A kernel file is valid WGSL but for its helpers, which it names in comments:
 //   // variants: weight = f32 | f16 | bf16      one kernel per value, `<file>_<value>`
 //   // only: act = int8: weight = q4_0 | q8_0     of these combinations, no others with act = int8
+//   // only: weight = f32 | f16 | bf16       no others in this file
 //   // uses: lib/packed4_{weight}.wgsl          appended once; helpers may use helpers
 //   // uses: lib/special_{weight}.wgsl or lib/usual.wgsl     the first of these files that exists
 // Directives (enable, requires, diagnostic) are hoisted, as WGSL demands. The tool refuses a file
@@ -50,7 +51,7 @@ struct Variant {
   Strings directives;
 };
 
-/// With axis `when` at `value`, only these of axis `name`.
+/// With axis `when` at `value` (always, where there is no `when`), only these of an axis.
 struct Restriction {
   std::string when, value;
   Axis allowed;
@@ -121,7 +122,7 @@ std::vector<Axis> find_axes(const Strings& lines) {
 }
 
 std::vector<Restriction> find_restrictions(const Strings& lines) {
-  static const std::regex pattern(R"(^// only: (\w+) = (\w+): (\w+) = (.*)$)");
+  static const std::regex pattern(R"(^// only: (?:(\w+) = (\w+): )?(\w+) = ([^:]*)$)");
   std::vector<Restriction> restrictions;
   std::smatch m;
   for (const std::string& line : lines) {
@@ -142,7 +143,8 @@ bool is_allowed(const std::vector<Restriction>& restrictions, const std::vector<
   };
   return std::all_of(restrictions.begin(), restrictions.end(), [&](const Restriction& r) {
     const Strings& allowed = r.allowed.values;
-    return value_of(r.when) != r.value ||
+    const bool applies = r.when.empty() || value_of(r.when) == r.value;
+    return !applies ||
            std::find(allowed.begin(), allowed.end(), value_of(r.allowed.name)) != allowed.end();
   });
 }

@@ -2,6 +2,7 @@
 #include "checks/attention_data.h"
 #include "checks/input_data.h"
 #include "checks/kernel_cases.h"
+#include "ops/attention_head.h"
 #include "ops/attention_split.h"
 
 #include <fmt/format.h>
@@ -72,37 +73,68 @@ gpu::Tensor no_angles(KernelRun& run) {
   return run.in("cos_sin", cos_sin);
 }
 
+/// One row at the end of a cache, which nothing rotates or norms.
+struct LastRow {
+  static constexpr uint32_t kPosition = kLongest - 1;
+  static constexpr uint32_t kDim = kHeads.n_heads * kHeads.head_dim;
+
+  LastRow(KernelRun& run, DType type)
+      : qkv(ramp({1, kHeads.row_dim()}, 1)),
+        kv(make_kv(kPosition, type)),
+        pages(run.inout("kv", pages_shape(kv, type), type, page_words(kv, type))),
+        qkv_on_gpu(run.in("qkv", qkv)),
+        positions(run.in("positions", std::vector<uint32_t>{kPosition})),
+        cos_sin(no_angles(run)),
+        page_table(run.in("page_table", kPageTable)) {
+    reference::kv_append(qkv, std::span(&kPosition, 1), kPageTable, kv, type);
+  }
+
+  ops::SplitRow row() const {
+    return {.qkv = qkv_on_gpu,
+            .positions = positions,
+            .cos_sin = cos_sin,
+            .q_weight = none,
+            .k_weight = none,
+            .page_table = page_table,
+            .heads = kHeads};
+  }
+  /// That `next` holds what it attended to.
+  std::vector<Expectation> expect(const ops::Input& next, double n_exps) const {
+    Attended a = attended(qkv, std::span(&kPosition, 1), kv, n_exps);
+    return {{next.words, std::move(a.want), std::move(a.tolerance), [](auto words) {
+               return reference::read_input(words, kDim, reference::InputFormat::f32);
+             }}};
+  }
+
+  Host qkv, kv;
+  gpu::Tensor pages, qkv_on_gpu, positions, cos_sin, page_table, none;
+};
+
 std::vector<Expectation> split_and_combine(KernelRun& run, DType type, ops::Sharing sharing) {
-  const uint32_t position = kLongest - 1, n_keys = kLongest;
-  const Host qkv = ramp({1, kHeads.row_dim()}, 1), before = make_kv(n_keys - 1, type);
-  Host kv = before;
-  reference::kv_append(qkv, std::span(&position, 1), kPageTable, kv, type);
-  const uint32_t n_spans = ops::spans_of(16 * kPages);
-  const gpu::Tensor spans =
-      unset(run, "spans", {n_spans, kHeads.n_heads, ops::span_dim(kHeads.head_dim)});
-  const gpu::Tensor positions = run.in("positions", std::vector<uint32_t>{position});
-  const gpu::Tensor qkv_gpu = run.in("qkv", qkv), cos_sin = no_angles(run), none;
-  const gpu::Tensor page_table = run.in("page_table", kPageTable);
-  const gpu::Tensor pages =
-      run.inout("kv", pages_shape(before, type), type, page_words(before, type));
-  ops::attention_split(run.encoder(),
-                       {.qkv = qkv_gpu,
-                        .positions = positions,
-                        .cos_sin = cos_sin,
-                        .q_weight = none,
-                        .k_weight = none,
-                        .page_table = page_table,
-                        .heads = kHeads},
-                       pages, spans, usual(kHeads), n_keys, 0,
+  const LastRow last(run, type);
+  const gpu::Tensor spans = unset(
+      run, "spans", {ops::spans_of(16 * kPages), kHeads.n_heads, ops::span_dim(kHeads.head_dim)});
+  ops::attention_split(run.encoder(), last.row(), last.pages, spans, usual(kHeads), kLongest, 0,
                        16 * static_cast<uint32_t>(kPageTable.size()), sharing);
-  const uint32_t dim = kHeads.n_heads * kHeads.head_dim;
-  ops::Input next = next_input(run, dim, ops::InputFormat::f32);
-  ops::attention_combine(run.encoder(), positions, spans, kHeads, usual(kHeads), n_keys, next);
+  ops::Input next = next_input(run, LastRow::kDim, ops::InputFormat::f32);
+  ops::attention_combine(run.encoder(), last.positions, spans, kHeads, usual(kHeads), kLongest,
+                         next);
   // exp comes in with the key's distance to its span's maximum, and with that one's to the largest.
-  Attended a = attended(qkv, std::span(&position, 1), kv, 2);
-  return {{next.words, std::move(a.want), std::move(a.tolerance), [dim](auto words) {
-             return reference::read_input(words, dim, reference::InputFormat::f32);
-           }}};
+  return last.expect(next, 2);
+}
+
+/// The weight has ones on its diagonal, so that the row is the input.
+std::vector<Expectation> head_by_head(KernelRun& run, DType type) {
+  const LastRow last(run, type);
+  Host ones({kHeads.row_dim(), kHeads.row_dim()});
+  for (uint32_t i = 0; i < kHeads.row_dim(); ++i) ones.row(i)[i] = 1;
+  const ops::Input input{
+      .words = run.in("input", last.qkv), .dim = kHeads.row_dim(), .form = by_rule(run.encoder())};
+  ops::Input next = next_input(run, LastRow::kDim, ops::InputFormat::f32);
+  ops::attention_head(run.encoder(), input, run.in("weight", ones), {}, last.row(), last.pages,
+                      usual(kHeads), kLongest, next);
+  // exp comes in for a key's chunk, for each chunk of its part, and for the part.
+  return last.expect(next, 2 + kLongest / 64.0);
 }
 
 }  // namespace
@@ -127,6 +159,8 @@ void add_attention_cases(KernelCases& cases) {
     cases.push_back({"attention_split_lanes", "then combined, " + about, [type](KernelRun& run) {
                        return split_and_combine(run, type, ops::Sharing::lanes);
                      }});
+    cases.push_back(
+        {"attention_head", about, [type](KernelRun& run) { return head_by_head(run, type); }});
     cases.push_back({"attention_combine", "after the split, " + about, both});
   }
 }

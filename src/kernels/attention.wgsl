@@ -4,7 +4,7 @@
 //   0        qkv         vec4f    [rows, row_dim]                                read
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
-//   3        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
+//   3        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
 //   4        softmax     vec2f    [rows, n_heads]                                read_write
 //   5        y           vec4f    [rows, n_heads * head_dim]                     read_write
 //   6        params      Params                                                  uniform
@@ -45,7 +45,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
-@group(0) @binding(3) var<storage, read> kv: array<packed4>;
+@group(0) @binding(3) var<storage, read> kv: array<kv_word>;
 @group(0) @binding(4) var<storage, read_write> softmax: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<uniform> params: Params;
@@ -111,7 +111,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         value_scale = scales.y;
         score = 0.0;
         for (var i = 0u; i < params.head_dim4; i++) {
-          score += dot(query[i], unpack4(kv[at + i]));
+          score += dot(query[i], unpack_kv(kv[at + i]));
         }
         score *= scales.x;
         if (params.softcap > 0.0) {
@@ -132,7 +132,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         let skipped = max(begin, first) - first;
         let first_mine = part + (skipped + n_parts - 1 - part) / n_parts * n_parts;
         for (var k = first_mine; k < min(workgroup_size, end - first); k += n_parts) {
-          sum += value_weight[k] * unpack4(kv[value_row[k] + dim]);
+          sum += value_weight[k] * unpack_kv(kv[value_row[k] + dim]);
         }
       }
       largest = new_largest;

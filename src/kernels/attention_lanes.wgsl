@@ -5,7 +5,7 @@
 //   0        qkv         vec4f    [rows, row_dim]                                read
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
-//   3        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
+//   3        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
 //   4        softmax     vec2f    [rows, n_heads]                                read_write
 //   5        y           vec4f    [rows, n_heads * head_dim]                     read_write
 //   6        params      Params                                                  uniform
@@ -40,7 +40,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
-@group(0) @binding(3) var<storage, read> kv: array<packed4>;
+@group(0) @binding(3) var<storage, read> kv: array<kv_word>;
 @group(0) @binding(4) var<storage, read_write> softmax: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<uniform> params: Params;
@@ -111,8 +111,8 @@ fn attention_lanes(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
     var scores = vec4f();
     for (var d = 0u; d < params.head_dim4; d++) {
       let q = qkv[q_at + d] * params.scale;
-      scores += vec4f(dot(q, unpack4(kv[key0.at + d])), dot(q, unpack4(kv[key1.at + d])),
-                      dot(q, unpack4(kv[key2.at + d])), dot(q, unpack4(kv[key3.at + d])));
+      scores += vec4f(dot(q, unpack_kv(kv[key0.at + d])), dot(q, unpack_kv(kv[key1.at + d])),
+                      dot(q, unpack_kv(kv[key2.at + d])), dot(q, unpack_kv(kv[key3.at + d])));
     }
     scores *= vec4f(key0.scales.x, key1.scales.x, key2.scales.x, key3.scales.x);
     if (params.softcap > 0.0) {
@@ -129,8 +129,8 @@ fn attention_lanes(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
     for (var d = 0u; d < params.head_dim4; d++) {
       let v = value_offset + d;
       y[y_at + d] = y[y_at + d] * rescale +
-                    (w.x * unpack4(kv[key0.at + v]) + w.y * unpack4(kv[key1.at + v]) +
-                     w.z * unpack4(kv[key2.at + v]) + w.w * unpack4(kv[key3.at + v]));
+                    (w.x * unpack_kv(kv[key0.at + v]) + w.y * unpack_kv(kv[key1.at + v]) +
+                     w.z * unpack_kv(kv[key2.at + v]) + w.w * unpack_kv(kv[key3.at + v]));
     }
   }
 

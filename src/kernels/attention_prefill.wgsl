@@ -4,7 +4,7 @@
 //   0        qkv         vec4f    [rows, row_dim]                                read
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
-//   3        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
+//   3        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  read
 //   4        softmax     vec2f    [rows, n_heads]                                read_write
 //   5        y           vec4f    [rows, n_heads * head_dim]                     read_write
 //   6        params      Params                                                  uniform
@@ -43,7 +43,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
-@group(0) @binding(3) var<storage, read> kv: array<packed4>;
+@group(0) @binding(3) var<storage, read> kv: array<kv_word>;
 @group(0) @binding(4) var<storage, read_write> softmax: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<uniform> params: Params;
@@ -138,7 +138,7 @@ fn attention_prefill(@builtin(workgroup_id) group: vec3u,
         value_row[lane] = at + value_offset;
         value_scale = scales.y;
         for (var i = 0u; i < params.head_dim4; i++) {
-          let k = unpack4(kv[at + i]);
+          let k = unpack_kv(kv[at + i]);
           score += vec4f(dot(query[i], k), dot(query[params.head_dim4 + i], k),
                          dot(query[2 * params.head_dim4 + i], k),
                          dot(query[3 * params.head_dim4 + i], k));
@@ -169,7 +169,7 @@ fn attention_prefill(@builtin(workgroup_id) group: vec3u,
         let first_mine = part + (skipped + n_parts - 1 - part) / n_parts * n_parts;
         for (var k = first_mine; k < min(workgroup_size, end - first); k += n_parts) {
           let w = value_weight[k];
-          let v = unpack4(kv[value_row[k] + dim]);
+          let v = unpack_kv(kv[value_row[k] + dim]);
           sum0 += w.x * v;
           sum1 += w.y * v;
           sum2 += w.z * v;

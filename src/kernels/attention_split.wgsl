@@ -9,7 +9,7 @@
 //   3        q_weight    f32      [head_dim]                                     read   any buffer
 //   4        k_weight    f32      [head_dim]                                     read   where norm_rounds is 0
 //   5        page_table  u32      [n_pages]                                      read
-//   6        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read_write
+//   6        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  read_write
 //   7        spans       vec4f    [n_spans, n_heads, 4 + head_dim]               write  max, sum, two unused; values
 //   8        params      Params                                                  uniform
 //
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> q_weight: array<f32>;
 @group(0) @binding(4) var<storage, read> k_weight: array<f32>;
 @group(0) @binding(5) var<storage, read> page_table: array<u32>;
-@group(0) @binding(6) var<storage, read_write> kv: array<packed4>;
+@group(0) @binding(6) var<storage, read_write> kv: array<kv_word>;
 @group(0) @binding(7) var<storage, read_write> spans: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;
 
@@ -66,8 +66,8 @@ const least = -3.0e38;
 // Of each head and key: scores, then their weights.
 var<workgroup> weights: array<f32, heads_per_pass * span_size>;
 var<workgroup> value_scale: array<f32, 64>;
-var<workgroup> own_key: array<packed4, head_dim4>;
-var<workgroup> own_value: array<packed4, head_dim4>;
+var<workgroup> own_key: array<kv_word, head_dim4>;
+var<workgroup> own_value: array<kv_word, head_dim4>;
 // Of every lane: its share of a key's scores for each head; later its share of two heads' values.
 var<workgroup> partial: array<vec4f, 2 * workgroup_size>;
 
@@ -115,7 +115,7 @@ fn attend_own(span: u32, heads: Heads, position: u32, appends: bool, lane: u32) 
   // and unpacking for nothing.
   let scales = row_scales(row);
   if (lane < head_dim4) {
-    partial[lane] = times_queries(unpack4(own_key[lane]), lane);
+    partial[lane] = times_queries(unpack_kv(own_key[lane]), lane);
   }
   workgroupBarrier();
   if (lane < heads.n_queries) {
@@ -128,14 +128,14 @@ fn attend_own(span: u32, heads: Heads, position: u32, appends: bool, lane: u32) 
   }
   if (lane < head_dim4) {
     for (var h = 0u; h < heads.n_queries; h++) {
-      spans[span_at(span, heads.first_query + h) + 1 + lane] = scales.y * unpack4(own_value[lane]);
+      spans[span_at(span, heads.first_query + h) + 1 + lane] = scales.y * unpack_kv(own_value[lane]);
     }
   }
 }
 
 // The part of a key that is a lane's: every n_lanes-th vec4 from `first` on, keys_at_once of them.
-fn load_key(row: u32, first: u32, n_lanes: u32) -> array<packed4, 8> {
-  var words: array<packed4, 8>;
+fn load_key(row: u32, first: u32, n_lanes: u32) -> array<kv_word, 8> {
+  var words: array<kv_word, 8>;
   for (var j = 0u; j < keys_at_once; j++) {
     words[j] = kv[row + min(first + j * n_lanes, head_dim4 - 1)];
   }
@@ -151,8 +151,8 @@ struct Keys {
 }
 
 // The values that are a lane's: of every n_parts-th key from `first` on, values_at_once of them.
-fn load_values(keys: Keys, side_head: u32, first: u32, n_parts: u32, d4: u32) -> array<packed4, 8> {
-  var words: array<packed4, 8>;
+fn load_values(keys: Keys, side_head: u32, first: u32, n_parts: u32, d4: u32) -> array<kv_word, 8> {
+  var words: array<kv_word, 8>;
   for (var j = 0u; j < values_at_once; j++) {
     let k = first + j * n_parts;
     let page = page_of(keys.first + k);
@@ -217,7 +217,7 @@ fn attention_split(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
     for (var j = 0u; j < keys_at_once; j++) {
       let i = start + j * lanes_per_key;
       if (i < head_dim4) {
-        scores += times_queries(unpack4(key_words[j]), i);
+        scores += times_queries(unpack_kv(key_words[j]), i);
       }
     }
   }
@@ -274,7 +274,7 @@ fn attention_split(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
       for (var j = 0u; j < values_at_once; j++) {
         let k = start + j * n_parts;
         if (k < keys.end) {
-          let value = unpack4(value_words[j]);
+          let value = unpack_kv(value_words[j]);
           sum_x += weights[k] * value;
           if (heads_per_pass > 1) {
             sum_y += weights[span_size + k] * value;

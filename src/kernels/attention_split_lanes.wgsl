@@ -7,7 +7,7 @@
 //   3        q_weight    f32      [head_dim]                                     read   any buffer
 //   4        k_weight    f32      [head_dim]                                     read   where norms is 0
 //   5        page_table  u32      [n_pages]                                      read
-//   6        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  read_write
+//   6        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  read_write
 //   7        spans       vec4f    [n_spans, n_heads, 4 + head_dim]               read_write  max, sum, two unused; values
 //   8        params      Params                                                  uniform
 //
@@ -24,7 +24,7 @@
 //
 // variants: kv = f32 | f16 | int8
 // uses: lib/append_lane_{kv}.wgsl
-// uses: lib/tanh.wgsl
+// uses: lib/weigh_keys.wgsl
 
 struct Params {
   n_heads: u32,
@@ -46,19 +46,23 @@ struct Params {
 @group(0) @binding(3) var<storage, read> q_weight: array<f32>;
 @group(0) @binding(4) var<storage, read> k_weight: array<f32>;
 @group(0) @binding(5) var<storage, read> page_table: array<u32>;
-@group(0) @binding(6) var<storage, read_write> kv: array<packed4>;
+@group(0) @binding(6) var<storage, read_write> kv: array<kv_word>;
 @group(0) @binding(7) var<storage, read_write> spans: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;
 
 override workgroup_size: u32 = 8;
 
 const span_size = 64u;
-const least = -3.0e38;
 
-// Four neighbouring values of the head that begins at `at`.
-fn qkv4(at: u32, d4: u32) -> vec4f {
-  let i = at + 4 * d4;
+// Vec4 number d of the value that begins at `at`.
+fn value4(at: u32, d: u32) -> vec4f {
+  let i = at + 4 * d;
   return vec4f(qkv[i], qkv[i + 1], qkv[i + 2], qkv[i + 3]);
+}
+
+// Of the query or key that prepare left at `at`.
+fn prepared4(at: u32, d: u32) -> vec4f {
+  return spans[at + d];
 }
 
 // Value d of the head that begins at `at`, times its norm's weight.
@@ -101,90 +105,14 @@ fn span_at(span: u32, head: u32) -> u32 {
   return (span * params.n_heads + head) * (1 + params.head_dim4);
 }
 
-// Where a row of kv begins: of keys from kv_head 0 on, of values from n_kv_heads on.
-fn row_at(page: u32, side_head: u32, slot: u32) -> u32 {
-  return page * page_stride(params.n_kv_heads, params.head_dim4) + (side_head * page_size + slot) * params.head_dim4;
-}
-
-// The keys of a span that are seen, perhaps none.
-struct Keys {
-  begin: u32,
-  end: u32,
-}
-
-// Four keys that lie side by side. What is not seen may be anything, or being written: in its place, one that
-// is seen.
-struct Four {
-  page: u32,
-  slots: vec4u,
-  seen: vec4<bool>,
-}
-
-fn four_keys(keys: Keys, first: u32) -> Four {
-  let positions = first + vec4u(0, 1, 2, 3);
-  let nearest = clamp(positions, vec4u(keys.begin), vec4u(keys.end - 1));
-  return Four(page_table[first / page_size], nearest % page_size, nearest == positions);
-}
-
-// Vec4 number d of each, or of their values: a column each.
-fn columns(four: Four, side_head: u32, d: u32) -> mat4x4f {
-  let at = row_at(four.page, side_head, 0) + four.slots * params.head_dim4 + d;
-  return mat4x4f(unpack4(kv[at.x]), unpack4(kv[at.y]), unpack4(kv[at.z]), unpack4(kv[at.w]));
-}
-
-// What multiplies them (side 0), or their values (1).
-fn scales_of(four: Four, kv_head: u32, side: u32) -> vec4f {
-  return vec4f(scale_of(four.page, kv_head, four.slots.x)[side], scale_of(four.page, kv_head, four.slots.y)[side],
-               scale_of(four.page, kv_head, four.slots.z)[side], scale_of(four.page, kv_head, four.slots.w)[side]);
-}
-
-fn scale_of(page: u32, kv_head: u32, slot: u32) -> vec2f {
-  return kv_scales(page, kv_head, slot, params.n_kv_heads, params.head_dim4);
-}
-
-fn capped(scores: vec4f) -> vec4f {
-  if (params.softcap > 0.0) {
-    return soft_capped4(scores, params.softcap);
-  }
-  return scores;
-}
-
 fn attend(span: u32, head: u32, kv_head: u32, keys: Keys, position: u32) {
   let at = span_at(span, head);
-  let first = keys.begin / 4;  // of the fours that are seen
-  let end = select(first, (keys.end + 3) / 4, keys.begin < keys.end);
   prepare(head, position, at + 1);
-
-  // Scores, then their weights.
-  var weights: array<vec4f, span_size / 4>;
-  var largest = least;
-  for (var i = first; i < end; i++) {
-    let four = four_keys(keys, 4 * i);
-    var scores = vec4f();
-    for (var d = 0u; d < params.head_dim4; d++) {
-      scores += spans[at + 1 + d] * columns(four, kv_head, d);
-    }
-    scores = capped(scores * (params.scale * scales_of(four, kv_head, 0)));
-    scores = select(vec4f(least), scores, four.seen);
-    largest = max(largest, max(max(scores.x, scores.y), max(scores.z, scores.w)));
-    weights[i % (span_size / 4)] = scores;
-  }
-  var total = 0.0;
-  for (var i = first; i < end; i++) {
-    let four = four_keys(keys, 4 * i);
-    let these = select(vec4f(), exp(weights[i % (span_size / 4)] - largest), four.seen);
-    total += dot(these, vec4f(1.0));
-    weights[i % (span_size / 4)] = these * scales_of(four, kv_head, 1);
-  }
-
+  let found = weigh_keys(at + 1, kv_head, keys);
   for (var d = 0u; d < params.head_dim4; d++) {
-    var sum = vec4f();
-    for (var i = first; i < end; i++) {
-      sum += columns(four_keys(keys, 4 * i), params.n_kv_heads + kv_head, d) * weights[i % (span_size / 4)];
-    }
-    spans[at + 1 + d] = sum;
+    spans[at + 1 + d] = weighted_value4(kv_head, keys, d);
   }
-  spans[at] = vec4f(largest, total, 0, 0);
+  spans[at] = vec4f(found.largest, found.total, 0, 0);
 }
 
 @compute @workgroup_size(workgroup_size)

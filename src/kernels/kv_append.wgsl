@@ -4,7 +4,7 @@
 //   0        qkv         vec4f    [rows, row_dim]                                read
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
-//   3        kv          packed4  [n_pages, 2, n_kv_heads, page_size, head_dim]  write
+//   3        kv          kv_word  [n_pages, 2, n_kv_heads, page_size, head_dim]  write
 //   4        params      Params                                                  uniform
 //
 //   dispatch   (ceil(2 * n_kv_heads * head_dim/4 / workgroup_size), rows, 1): one lane stores one vec4
@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
-@group(0) @binding(3) var<storage, read_write> kv: array<packed4>;
+@group(0) @binding(3) var<storage, read_write> kv: array<kv_word>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 override workgroup_size: u32 = 64;
@@ -48,5 +48,5 @@ fn kv_append(@builtin(global_invocation_id) id: vec3u) {
   let slot = position % page_size;
   let to = page * page_stride(params.n_kv_heads, params.head_dim4) +
            (side_head * page_size + slot) * params.head_dim4 + i;
-  kv[to] = pack4(qkv[row * params.row_dim4 + params.first_key4 + id.x]);
+  kv[to] = pack_kv(qkv[row * params.row_dim4 + params.first_key4 + id.x]);
 }

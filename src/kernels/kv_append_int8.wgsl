@@ -5,7 +5,7 @@
 //   0        qkv         vec4f    [rows, row_dim]                                read
 //   1        positions   u32      [rows]                                         read
 //   2        page_table  u32      [n_pages]                                      read
-//   3        kv          packed4  [n_pages, page_stride]                         write
+//   3        kv          kv_word  [n_pages, page_stride]                         write
 //   4        params      Params                                                  uniform
 //
 //   dispatch   (n_kv_heads, rows, 1): one workgroup stores one key and its value
@@ -30,7 +30,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> page_table: array<u32>;
-@group(0) @binding(3) var<storage, read_write> kv: array<packed4>;
+@group(0) @binding(3) var<storage, read_write> kv: array<kv_word>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 const workgroup_size = 64u;

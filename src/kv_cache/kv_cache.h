@@ -10,7 +10,7 @@
 //
 // A cache that spills moves the layers of its oldest slabs to the host's memory when the device's
 // is used up. A step copies them, one at a time, to a staging slab and attends to that: the same
-// keys through the same kernels, so the same bits.
+// keys through the same kernels, so the same bits (but see docs/numerics.md).
 #pragma once
 
 #include "base/flags.h"

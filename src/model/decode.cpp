@@ -2,6 +2,7 @@
 
 #include "model/model.h"
 #include "ops/add.h"
+#include "ops/attention_head.h"
 #include "ops/embed.h"
 #include "ops/geglu.h"
 #include "ops/matmul.h"
@@ -67,44 +68,60 @@ ops::Input Model::input_to(const ops::Matrix& weight, const gpu::Tensor& words) 
   return ops::input_for(weight, words, parts_.decode_options.forms.of(weight.dtype()));
 }
 
+ops::SplitRow Model::split_row(const Activations& a, const Batch& batch,
+                               const kv_cache::KvCache& kv, uint32_t il) const {
+  const Weights::Layer& w = weights().layers[il];
+  return {.qkv = a.qkv,
+          .positions = batch.positions,
+          .cos_sin = cos_sin(il),
+          .q_weight = w.attn_q_norm,
+          .k_weight = w.attn_k_norm,
+          .page_table = kv.page_table(),
+          .heads = heads(),
+          .eps = config().norm_eps};
+}
+
 void Model::attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch,
                          const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const {
   const Weights::Layer& w = weights().layers[il];
   const ops::Scores how = scores(il);
   ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
-  const ops::SplitRow row{.qkv = a.qkv,
-                          .positions = batch.positions,
-                          .cos_sin = cos_sin(il),
-                          .q_weight = w.attn_q_norm,
-                          .k_weight = w.attn_k_norm,
-                          .page_table = kv.page_table(),
-                          .heads = heads(),
-                          .eps = config().norm_eps};
   for (const kv_cache::Slab& slab :
        kv.slabs_seen(batch.first_position(), batch.n_keys, how.window)) {
-    ops::attention_split(enc, row, on_device(enc, kv, slab, il), parts_.decode_buffers.spans, how,
-                         batch.n_keys, slab.first, std::min(slab.end, batch.end_served()));
+    ops::attention_split(enc, split_row(a, batch, kv, il), on_device(enc, kv, slab, il),
+                         parts_.decode_buffers.spans, how, batch.n_keys, slab.first,
+                         std::min(slab.end, batch.end_served()));
   }
 }
 
-ops::Input Model::combine_spans(gpu::Encoder& enc, const Batch& batch, uint32_t il) const {
-  ops::Input attended =
-      input_to(weights().layers[il].attn_output, parts_.decode_buffers.attn_input);
-  ops::attention_combine(enc, batch.positions, parts_.decode_buffers.spans, heads(), scores(il),
-                         batch.n_keys, attended);
-  return attended;
+ops::Input Model::attended(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                           const kv_cache::KvCache& kv, uint32_t il,
+                           const ops::Input& input) const {
+  const Weights::Layer& w = weights().layers[il];
+  ops::Input next = input_to(w.attn_output, parts_.decode_buffers.attn_input);
+  const auto slabs = kv.slabs_seen(batch.first_position(), batch.n_keys, scores(il).window);
+  if (slabs.size() == 1 && ops::can_attention_head(enc, input, w.attn_qkv, heads())) {
+    ops::attention_head(enc, input, w.attn_qkv, w.attn_qkv_bias, split_row(a, batch, kv, il),
+                        on_device(enc, kv, slabs[0], il), scores(il), batch.n_keys, next);
+  } else {
+    attend_spans(enc, a, batch, kv, il, input);
+    ops::attention_combine(enc, batch.positions, parts_.decode_buffers.spans, heads(), scores(il),
+                           batch.n_keys, next);
+  }
+  return next;
 }
 
-void Model::project_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch, uint32_t il,
+void Model::add_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                          const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input,
                           ops::Input& next) const {
   const Weights::Layer& w = weights().layers[il];
-  const ops::Input attended = input_to(w.attn_output, parts_.decode_buffers.attn_input);
+  const ops::Input to_output = input_to(w.attn_output, parts_.decode_buffers.attn_input);
   if (enc.is_tapped() ||
-      !ops::can_project_attended(enc, attended, w.attn_output, scores(il), batch.end_served())) {
-    add_product(enc, a, combine_spans(enc, batch, il), w.attn_output, w.post_attn_norm, w.ffn_norm,
-                fmt::format("layers.{}.attn", il), next);
-    return;
+      !ops::can_project_attended(enc, to_output, w.attn_output, scores(il), batch.end_served())) {
+    return add_product(enc, a, attended(enc, a, batch, kv, il, input), w.attn_output,
+                       w.post_attn_norm, w.ffn_norm, fmt::format("layers.{}.attn", il), next);
   }
+  attend_spans(enc, a, batch, kv, il, input);
   const bool is_normed = w.post_attn_norm.buffer != nullptr;
   ops::project_attended(enc,
                         {.positions = batch.positions,
@@ -112,7 +129,7 @@ void Model::project_spans(gpu::Encoder& enc, const Activations& a, const Batch& 
                          .heads = heads(),
                          .scores = scores(il),
                          .n_keys = batch.n_keys},
-                        attended, w.attn_output, is_normed ? gpu::Tensor() : w.ffn_norm,
+                        to_output, w.attn_output, is_normed ? gpu::Tensor() : w.ffn_norm,
                         is_normed ? a.proj : a.x, next);
   if (is_normed) {
     ops::add_and_prepare_input(enc, a.proj, w.post_attn_norm, w.ffn_norm, a.x, next,
@@ -167,9 +184,8 @@ void Model::decode_dense(gpu::Encoder& enc, const Batch& batch, const kv_cache::
     enc.stage(fmt::format("hidden.{}", il), a.x);
 
     // Attention: x += attn_output(attention(q, K, V))
-    attend_spans(enc, a, batch, kv, il, next);
     ops::Input to_gate = input_to(w.ffn_gate_up, words);
-    project_spans(enc, a, batch, il, to_gate);
+    add_attention(enc, a, batch, kv, il, next, to_gate);
 
     // Feed-forward: x += ffn_down(act(gate(x)) * up(x))
     const ops::Input product = gated(enc, a, to_gate, w, gate);

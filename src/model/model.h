@@ -123,14 +123,19 @@ class Model {
                     const gpu::Tensor& logits, ops::Gate gate) const;
   /// An input in the form that products with `weight` take.
   ops::Input input_to(const ops::Matrix& weight, const gpu::Tensor& words) const;
+  /// What the batch's only row brings to attention in layer `il`.
+  ops::SplitRow split_row(const Activations& a, const Batch& batch, const kv_cache::KvCache& kv,
+                          uint32_t il) const;
+  /// Attention, from a layer's normed input to the input of attn_output.
+  ops::Input attended(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                      const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const;
+  /// x += post_norm(attn_output . attention), then next from x and the norm to come.
+  void add_attention(gpu::Encoder& enc, const Activations& a, const Batch& batch,
+                     const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input,
+                     ops::Input& next) const;
   /// From a layer's normed input to what attention leaves of every span.
   void attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch,
                     const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const;
-  /// All spans together, as the input of attn_output.
-  ops::Input combine_spans(gpu::Encoder& enc, const Batch& batch, uint32_t il) const;
-  /// x += post_norm(attn_output . spans), then next from x and the norm to come.
-  void project_spans(gpu::Encoder& enc, const Activations& a, const Batch& batch, uint32_t il,
-                     ops::Input& next) const;
   /// x += post_norm(weight . input), then next from x and the norm to come. `stage` names the
   /// product.
   void add_product(gpu::Encoder& enc, const Activations& a, const ops::Input& input,

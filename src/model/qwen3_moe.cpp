@@ -80,9 +80,8 @@ void Qwen3Moe::decode(gpu::Encoder& enc, const Batch& batch, const kv_cache::KvC
     enc.stage(fmt::format("hidden.{}", il), a.x);
 
     // Attention: x += attn_output(attention(q, K, V))
-    attend_spans(enc, a, batch, kv, il, next);
-    const ops::Input attended = combine_spans(enc, batch, il);
-    ops::project(enc, attended, w.attn_output, {}, a.proj, config().norm_eps);
+    ops::project(enc, attended(enc, a, batch, kv, il, next), w.attn_output, {}, a.proj,
+                 config().norm_eps);
     enc.stage(fmt::format("layers.{}.attn", il), a.proj);
     ops::add(enc, a.proj, a.x);
 

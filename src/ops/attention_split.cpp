@@ -65,10 +65,31 @@ uint32_t combine_workgroup(const gpu::Encoder& enc, const Heads& heads) {
 
 }  // namespace
 
+bool check_row(gpu::Encoder& enc, std::string_view op, const SplitRow& row) {
+  const Heads& heads = row.heads;
+  if (!check_shape(enc, op, "positions", row.positions, {1})) return false;
+  if (!check_most(enc, op, "rope_dim", 2 * row.cos_sin.dim(1), heads.head_dim)) return false;
+  if (!check_multiple(enc, op, "head_dim", heads.head_dim, 4)) return false;
+  if (!check_most(enc, op, "head_dim", heads.head_dim, 256)) return false;
+  if (!check_multiple(enc, op, "n_heads", heads.n_heads, heads.n_kv_heads)) return false;
+  for (const gpu::Tensor* weight : {&row.q_weight, &row.k_weight}) {
+    if (row.has_norms() && !check_shape(enc, op, "weight", *weight, {heads.head_dim})) return false;
+  }
+  return true;
+}
+
 bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& spans,
                  const Heads& heads) {
   return check_shape(enc, op, "spans", spans,
                      {spans.dim(0), heads.n_heads, span_dim(heads.head_dim)});
+}
+
+uint64_t seen_bytes(const gpu::Tensor& kv, const Heads& heads, const Scores& scores,
+                    uint32_t n_keys, uint32_t first, uint32_t end) {
+  const uint32_t from = std::max(first_seen(scores, n_keys), first);
+  const uint32_t to = std::min(n_keys, end);
+  const uint64_t n_seen = to > from ? to - from : 0;
+  return n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype);
 }
 
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys) {
@@ -82,18 +103,10 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
   const Heads& heads = row.heads;
   const bool norms = row.has_norms();
   if (!check_shape(enc, "attention_split", "qkv", row.qkv, {1, heads.row_dim()})) return;
-  if (!check_shape(enc, "attention_split", "positions", row.positions, {1})) return;
   if (!check_spans(enc, "attention_split", spans, heads)) return;
   if (!check_kv_shape(enc, "attention_split", kv, heads)) return;
-  if (!check_most(enc, "attention_split", "rope_dim", 2 * row.cos_sin.dim(1), heads.head_dim))
-    return;
-  if (!check_multiple(enc, "attention_split", "head_dim", heads.head_dim, 4)) return;
-  if (!check_most(enc, "attention_split", "head_dim", heads.head_dim, 256)) return;
-  if (!check_multiple(enc, "attention_split", "n_heads", heads.n_heads, heads.n_kv_heads)) return;
+  if (!check_row(enc, "attention_split", row)) return;
   if (!check_multiple(enc, "attention_split", "first", first, kSpan)) return;
-  for (const gpu::Tensor* weight : {&row.q_weight, &row.k_weight}) {
-    if (norms && !check_shape(enc, "attention_split", "weight", *weight, {heads.head_dim})) return;
-  }
   if (!check_most(enc, "attention_split", "the slab's end", spans_of(end), spans.dim(0))) return;
 
   const gpu::Tensor& unused = row.cos_sin;
@@ -105,10 +118,7 @@ void attention_split(gpu::Encoder& enc, const SplitRow& row, const gpu::Tensor& 
                                   row.page_table,
                                   kv,
                                   spans};
-  const uint32_t seen_from = std::max(first_seen(scores, n_keys), first);
-  const uint32_t seen_to = std::min(n_keys, end);
-  const uint64_t n_seen = seen_to > seen_from ? seen_to - seen_from : 0;
-  const uint64_t bytes = n_seen * 2 * heads.n_kv_heads * kv.dim(3) * dtype_bytes(kv.dtype);
+  const uint64_t bytes = seen_bytes(kv, heads, scores, n_keys, first, end);
   const uint32_t n_spans = spans_of(end - first);
   if (sharing.value_or(sharing_on(enc)) == Sharing::lanes) {
     const uint32_t n_lanes = lanes_workgroup(enc);

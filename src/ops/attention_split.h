@@ -33,9 +33,15 @@ struct SplitRow {
 /// Values that a span leaves for each head: max and sum of its softmax, two unused, its values.
 constexpr uint32_t span_dim(uint32_t head_dim) { return 4 + head_dim; }
 
-/// False, and the encoder will refuse to finish, unless the spans are of such heads.
+/// False, and the encoder will refuse to finish, unless all but qkv has the shapes that the heads
+/// ask for.
+bool check_row(gpu::Encoder& enc, std::string_view op, const SplitRow& row);
+/// False likewise, unless the spans are of such heads.
 bool check_spans(gpu::Encoder& enc, std::string_view op, const gpu::Tensor& spans,
                  const Heads& heads);
+/// Bytes of the keys and values that a row sees of those from `first` to before `end`.
+uint64_t seen_bytes(const gpu::Tensor& kv, const Heads& heads, const Scores& scores,
+                    uint32_t n_keys, uint32_t first, uint32_t end);
 /// Bytes of the spans that a row sees.
 uint64_t spans_bytes(const Heads& heads, const Scores& scores, uint32_t n_keys);
 

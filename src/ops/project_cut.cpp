@@ -1,5 +1,7 @@
 #include "ops/project_cut.h"
 
+#include "ops/sharing.h"
+
 #include <algorithm>
 #include <bit>
 
@@ -83,6 +85,13 @@ Cut cut_in_few(const gpu::Encoder& enc, const Input& input, const Matrix::Part& 
   Cut cut = {.n_outputs = std::clamp(std::bit_floor(most), kBlock, 4 * kBlock)};
   cut.workgroup_size = std::min(cut.n_outputs, most) * team;
   add_constants(cut, enc, input, part, 1, parts_per_team);
+  return cut;
+}
+
+Cut cut_by_rows(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part,
+                uint32_t n_rows) {
+  Cut cut = {.workgroup_size = lanes_workgroup(enc), .n_outputs = n_rows};
+  add_constants(cut, enc, input, part, 1, 1);
   return cut;
 }
 

@@ -31,6 +31,10 @@ Cut cut_for(const gpu::Encoder& enc, const Input& input, const Matrix::Part& par
 /// have work of their own before they multiply.
 Cut cut_in_few(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part);
 
+/// Into workgroups of one vector, each with so many rows, whatever the input's form says of that.
+Cut cut_by_rows(const gpu::Encoder& enc, const Input& input, const Matrix::Part& part,
+                uint32_t n_rows);
+
 kernels::Reduce reduce_variant(const ProjectForm& form);
 kernels::Act act_variant(InputFormat format);
 uint64_t input_bytes(const Input& input);

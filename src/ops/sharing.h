@@ -12,7 +12,7 @@ namespace handloom::ops {
 enum class Sharing : uint8_t {
   workgroups,  // through workgroup memory: matmul_tile, attention_prefill, attention_split
   lanes,       // each lane by itself: matmul_lanes, attention_lanes, attention_split_lanes; or no
-               // more than a vector of them: rms_norm, prepare_input, sample_token
+               // more than a vector of them: attention_head, rms_norm, prepare_input, sample_token
 };
 
 /// Lanes on a software adapter: there a barrier comes back to every vector of a workgroup, and a

@@ -280,8 +280,9 @@ TEST(Engine, RefusesAContextThatCannotBe) {
 
 TEST(Engine, PlansNameEveryDispatch) {
   const Plan decode = starter().plan_decode(100).value();
-  // 8 layers of 6, the embedding, the logits, the choice in two.
-  EXPECT_EQ(decode.entries.size(), 8u * 6 + 4);
+  // 8 layers of 4 (a GPU's have 5), the embedding, the logits, the choice in two.
+  const bool is_software = starter().adapter().kind == AdapterKind::software;
+  EXPECT_EQ(decode.entries.size(), 8u * (is_software ? 4 : 5) + 4);
   EXPECT_EQ(decode.entries.front().kernel, "embed_input_bf16");
   EXPECT_EQ(decode.entries.back().kernel, "sample_token");
   for (const PlanEntry& entry : decode.entries) EXPECT_GT(entry.bytes, 0u) << entry.kernel;

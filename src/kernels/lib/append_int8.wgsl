@@ -5,8 +5,8 @@
 // uses: lib/reduce_{reduce}.wgsl
 
 struct PackedRow {
-  key: packed4,
-  value: packed4,
+  key: kv_word,
+  value: kv_word,
   scales: u32,  // as pack_scales gives them
 }
 
@@ -29,6 +29,6 @@ fn append(page: u32, slot: u32, kv_head: u32, n_kv_heads: u32, head_dim4: u32, l
     kv[at + n_kv_heads * page_size * head_dim4] = row.value;
   }
   if (lane == 0) {
-    kv[scales_at(page, kv_head, slot, n_kv_heads, head_dim4)] = row.scales;
+    kv[kv_scales_at(page, kv_head, slot, n_kv_heads, head_dim4)] = row.scales;
   }
 }

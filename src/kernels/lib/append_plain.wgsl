@@ -3,12 +3,12 @@
 // 4 * i .. 4 * i + 3 of both.
 
 struct PackedRow {
-  key: packed4,
-  value: packed4,
+  key: kv_word,
+  value: kv_word,
 }
 
 fn packed_row(key: vec4f, value: vec4f, lane: u32) -> PackedRow {
-  return PackedRow(pack4(key), pack4(value));
+  return PackedRow(pack_kv(key), pack_kv(value));
 }
 
 // What multiplies the key, and the value.

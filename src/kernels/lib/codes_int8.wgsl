@@ -17,8 +17,8 @@ fn pack_scales(largest: vec2f) -> u32 {
   return pack2x16float(clamp(largest * (1.0 / 127.0), vec2f(least_scale), vec2f(largest_scale)));
 }
 
-fn codes(x: vec4f, scale: f32) -> packed4 {
+fn codes(x: vec4f, scale: f32) -> kv_word {
   // A device may write the least f16s as zero.
   let exact = select(vec4f(), x / scale, scale > 0.0);
-  return pack4(clamp(round(exact), vec4f(-127.0), vec4f(127.0)));
+  return pack_kv(clamp(round(exact), vec4f(-127.0), vec4f(127.0)));
 }

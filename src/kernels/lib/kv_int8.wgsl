@@ -1,7 +1,19 @@
 // How a page of keys and values lies in memory: codes [2 * n_kv_heads, page_size, head_dim] of
-// packed4, the key heads first; behind them a word for each [n_kv_heads, page_size], the f16 scales
+// kv_word, the key heads first; behind them a word for each [n_kv_heads, page_size], the f16 scales
 // of that key (low half) and of its value. The kernel binds both as `kv`.
-// uses: lib/packed4_int8.wgsl
+// kv_word: codes of four neighbouring values, whole numbers from -128 to 127, one a byte, the first in the
+// lowest.
+
+alias kv_word = u32;
+
+fn unpack_kv(p: kv_word) -> vec4f {
+  return vec4f((vec4i(i32(p)) << vec4u(24, 16, 8, 0)) >> vec4u(24));
+}
+
+fn pack_kv(values: vec4f) -> kv_word {
+  let bytes = (vec4u(vec4i(values)) & vec4u(0xff)) << vec4u(0, 8, 16, 24);
+  return bytes.x | bytes.y | bytes.z | bytes.w;
+}
 
 const page_size = 16u;  // tokens
 
@@ -11,7 +23,7 @@ fn page_stride(n_kv_heads: u32, head_dim4: u32) -> u32 {
 }
 
 // Where the scales of a head in a slot are.
-fn scales_at(page: u32, kv_head: u32, slot: u32, n_kv_heads: u32, head_dim4: u32) -> u32 {
+fn kv_scales_at(page: u32, kv_head: u32, slot: u32, n_kv_heads: u32, head_dim4: u32) -> u32 {
   let codes = 2 * n_kv_heads * page_size * head_dim4;
   return page * page_stride(n_kv_heads, head_dim4) + codes + kv_head * page_size + slot;
 }
@@ -28,5 +40,5 @@ fn unpack_scales(packed: u32) -> vec2f {
 
 // What multiplies the key, and the value, of a head in a slot.
 fn kv_scales(page: u32, kv_head: u32, slot: u32, n_kv_heads: u32, head_dim4: u32) -> vec2f {
-  return unpack_scales(kv[scales_at(page, kv_head, slot, n_kv_heads, head_dim4)]);
+  return unpack_scales(kv[kv_scales_at(page, kv_head, slot, n_kv_heads, head_dim4)]);
 }

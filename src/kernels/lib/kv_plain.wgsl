@@ -1,4 +1,4 @@
-// How a page of keys and values lies in memory: [2 * n_kv_heads, page_size, head_dim] of packed4,
+// How a page of keys and values lies in memory: [2 * n_kv_heads, page_size, head_dim] of kv_word,
 // the key heads first, and nothing else.
 
 const page_size = 16u;  // tokens

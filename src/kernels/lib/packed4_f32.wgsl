@@ -5,7 +5,3 @@ alias packed4 = vec4f;
 fn unpack4(p: packed4) -> vec4f {
   return p;
 }
-
-fn pack4(values: vec4f) -> packed4 {
-  return values;
-}
