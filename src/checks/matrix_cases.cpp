@@ -22,8 +22,10 @@ using Format = ops::InputFormat;
 constexpr QuantisedType kSomeTypes[] = {{DType::f32},  {DType::f16},  {DType::bf16},
                                         {DType::q4_0}, {DType::q8_0}, {DType::mlc_q4}};
 
-constexpr std::pair<const char*, ops::Sharing> kForManyRows[] = {
-    {"matmul_tile", ops::Sharing::workgroups}, {"matmul_lanes", ops::Sharing::lanes}};
+constexpr std::pair<const char*, ops::ManyRows> kForManyRows[] = {
+    {"matmul_tile", ops::ManyRows::tile},
+    {"matmul_wide", ops::ManyRows::wide},
+    {"matmul_lanes", ops::ManyRows::lanes}};
 
 std::string describe(const QuantisedType& type) {
   std::string text = fmt::format("weight {}", handloom::to_string(type.file));
@@ -70,12 +72,12 @@ std::vector<Expectation> embed_input(KernelRun& run, const QuantisedType& type) 
 }
 
 std::vector<Expectation> matmul(KernelRun& run, const QuantisedType& type, uint32_t rows,
-                                std::optional<ops::Sharing> sharing = {}) {
+                                std::optional<ops::ManyRows> how = {}) {
   const uint32_t in_dim = 3 * row_multiple(type), out_dim = 37;
   const QuantisedWeight weight(type, out_dim, in_dim, 2);
   const Host x = ramp({rows, in_dim}, 1), values = weight.values();
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, sharing);
+  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run), y, how);
   return {{y,
            reference::matmul(x, values),
            {.roundings = in_dim + 1.0,

@@ -12,7 +12,7 @@
 //   cost       2 * rows * out_dim * in_dim operations; each weight is read ceil(rows / 32) times
 //
 // variants: weight = f32 | f16 | bf16 | q4_0 | q4_1 | q5_0 | q5_1 | q8_0 | q2_k | q3_k | q4_k | q5_k | q6_k | iq4_nl | mxfp4 | mlc_q4 | mlc_q4f32 | mlc_q3 | int8_block
-// uses: lib/weight_{weight}.wgsl
+// uses: lib/tile_sides.wgsl
 
 struct Params {
   rows: u32,
@@ -42,65 +42,45 @@ fn staged(row: u32, column: u32) -> u32 {
   return row * (depth + 1) + column;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn matmul_tile(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_row = group.y * tile;
   let first_output = group.x * tile;
-  let lane_row = lane / 8;     // this lane's rows of the tile: lane_row + 0, 8, 16, 24
-  let lane_output = lane % 8;  // and its outputs, likewise
+  let lane_row = lane / 16;     // this lane's rows of the tile: lane_row + 0, 16
+  let lane_output = lane % 16;  // and its outputs, likewise
 
-  // sums[i][j]: row lane_row + 8 * i, output lane_output + 8 * j
-  var sum0 = vec4f();
-  var sum1 = vec4f();
-  var sum2 = vec4f();
-  var sum3 = vec4f();
-
-  for (var k = 0u; k < params.in_dim4; k += depth) {
-    // 64 lanes stage 32 x depth vec4s of each side; what lies outside the matrices is zero.
-    for (var i = 0u; i < depth / 2; i++) {
-      let r = (lane + 64 * i) / depth;
-      let c = lane % depth;
-      var x_part = vec4f();
-      if (first_row + r < params.rows && k + c < params.in_dim4) {
-        x_part = x[(first_row + r) * params.in_dim4 + k + c];
-      }
-      x_tile[staged(r, c)] = x_part;
-      var weight_part = vec4f();
-      if (first_output + r < params.out_dim && k + c < params.in_dim4) {
-        weight_part = weight4(first_output + r, k + c);
-      }
-      weight_tile[staged(r, c)] = weight_part;
-    }
+  // A lane stages a vec4 of each side, and asks for the next before it multiplies.
+  let my_row = lane / depth;
+  let my_column = lane % depth;
+  var x_part = x_at(first_row + my_row, my_column);
+  var weight_part = weight_at(first_output + my_row, my_column);
+  var sums = vec4f();  // of both rows with the first output, then with the second
+  for (var k = depth; k < params.in_dim4 + depth; k += depth) {
+    x_tile[staged(my_row, my_column)] = x_part;
+    weight_tile[staged(my_row, my_column)] = weight_part;
     workgroupBarrier();
+    x_part = x_at(first_row + my_row, k + my_column);
+    weight_part = weight_at(first_output + my_row, k + my_column);
 
     for (var c = 0u; c < depth; c++) {
-      let w0 = weight_tile[staged(lane_output + 0, c)];
-      let w1 = weight_tile[staged(lane_output + 8, c)];
-      let w2 = weight_tile[staged(lane_output + 16, c)];
-      let w3 = weight_tile[staged(lane_output + 24, c)];
-      let x0 = x_tile[staged(lane_row + 0, c)];
-      let x1 = x_tile[staged(lane_row + 8, c)];
-      let x2 = x_tile[staged(lane_row + 16, c)];
-      let x3 = x_tile[staged(lane_row + 24, c)];
-      sum0 += vec4f(dot(x0, w0), dot(x0, w1), dot(x0, w2), dot(x0, w3));
-      sum1 += vec4f(dot(x1, w0), dot(x1, w1), dot(x1, w2), dot(x1, w3));
-      sum2 += vec4f(dot(x2, w0), dot(x2, w1), dot(x2, w2), dot(x2, w3));
-      sum3 += vec4f(dot(x3, w0), dot(x3, w1), dot(x3, w2), dot(x3, w3));
+      let w0 = weight_tile[staged(lane_output, c)];
+      let w1 = weight_tile[staged(lane_output + 16, c)];
+      let x0 = x_tile[staged(lane_row, c)];
+      let x1 = x_tile[staged(lane_row + 16, c)];
+      sums += vec4f(dot(x0, w0), dot(x1, w0), dot(x0, w1), dot(x1, w1));
     }
     workgroupBarrier();  // before the next round overwrites the tiles
   }
 
-  write_row(first_row + lane_row + 0, first_output + lane_output, sum0);
-  write_row(first_row + lane_row + 8, first_output + lane_output, sum1);
-  write_row(first_row + lane_row + 16, first_output + lane_output, sum2);
-  write_row(first_row + lane_row + 24, first_output + lane_output, sum3);
+  write_column(first_row + lane_row, first_output + lane_output, sums.xy);
+  write_column(first_row + lane_row, first_output + lane_output + 16, sums.zw);
 }
 
-fn write_row(row: u32, first_output: u32, sums: vec4f) {
-  for (var j = 0u; j < 4u; j++) {
-    let output = first_output + 8 * j;
+fn write_column(first_row: u32, output: u32, sums: vec2f) {
+  for (var i = 0u; i < 2u; i++) {
+    let row = first_row + 16 * i;
     if (row < params.rows && output < params.out_dim) {
-      y[row * params.y_dim + params.first_output + output] = sums[j];
+      y[row * params.y_dim + params.first_output + output] = sums[i];
     }
   }
 }

@@ -10,7 +10,8 @@
 namespace handloom::ops {
 
 enum class Sharing : uint8_t {
-  workgroups,  // through workgroup memory: matmul_tile, attention_prefill, attention_split
+  workgroups,  // through workgroup memory: matmul_tile and matmul_wide, attention_prefill,
+               // attention_split
   lanes,       // each lane by itself: matmul_lanes, attention_lanes, attention_split_lanes; or no
                // more than a vector of them: attention_head, rms_norm, prepare_input, sample_token
 };

@@ -11,11 +11,11 @@ namespace handloom::test {
 namespace {
 
 std::string check_matmul(uint32_t rows, uint32_t out_dim, uint32_t in_dim, DType type,
-                         const Features& features, std::optional<ops::Sharing> sharing = {}) {
+                         const Features& features, std::optional<ops::ManyRows> how = {}) {
   const Host x = ramp({rows, in_dim}, 1), weight = ramp_in({out_dim, in_dim}, type, 2);
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), run.in("weight", weight, type), y, sharing);
+  ops::matmul(run.encoder(), run.in("x", x), run.in("weight", weight, type), y, how);
   const std::string shape = fmt::format("rows {} out_dim {} in_dim {}", rows, out_dim, in_dim);
   const auto ran = run.run();
   EXPECT_TRUE(ran) << "matmul " << shape;
@@ -47,7 +47,7 @@ TEST(Matmul, AFewRowsMatchTheReferenceInEveryVariant) {
 TEST(Matmul, ManyRowsMatchTheReferenceInEveryVariant) {
   std::set<std::string> seen;
   const Features features = device().adapter().features;
-  for (const ops::Sharing how : kSharings) {
+  for (const ops::ManyRows how : kManyRows) {
     for (const DType type : kPlainTypes) {
       for (const uint32_t rows : {ops::kMatmulVecRows + 1, 31u, 32u, 33u, 65u}) {
         for (const uint32_t out_dim : {1, 17, 32, 33, 100}) {
@@ -60,6 +60,7 @@ TEST(Matmul, ManyRowsMatchTheReferenceInEveryVariant) {
     }
   }
   std::set<std::string> all = variants_by_weight("matmul_tile", false);
+  all.merge(variants_by_weight("matmul_wide", false));
   all.merge(variants_by_weight("matmul_lanes", false));
   EXPECT_EQ(seen, all);
 }

@@ -48,12 +48,12 @@ TEST(Quantised, DequantisesEveryTypeBitForBit) {
 
 std::string check_matmul(const QuantisedType& type, uint32_t rows, uint32_t out_dim,
                          uint32_t in_dim, const Features& features, uint32_t part_rows = ~0u,
-                         std::optional<ops::Sharing> sharing = {}) {
+                         std::optional<ops::ManyRows> how = {}) {
   const QuantisedWeight weight(type, out_dim, in_dim, 2);
   const Host x = ramp({rows, in_dim}, 1), values = weight.values();
   GpuRun run(features);
   const gpu::Tensor y = run.out("y", {rows, out_dim});
-  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run, part_rows), y, sharing);
+  ops::matmul(run.encoder(), run.in("x", x), weight.on_gpu(run, part_rows), y, how);
   const auto ran = run.run();
   EXPECT_TRUE(ran) << describe(type, out_dim, in_dim);
   if (!ran) return "";
@@ -80,7 +80,7 @@ TEST(Quantised, MultipliesAFewRowsInEveryVariant) {
 TEST(Quantised, MultipliesManyRowsInEveryVariant) {
   std::set<std::string> seen;
   const Features features = device().adapter().features;
-  for (const ops::Sharing how : kSharings) {
+  for (const ops::ManyRows how : kManyRows) {
     for (const QuantisedType& type : kQuantisedTypes) {
       const uint32_t in_dim = 3 * row_multiple(type);
       seen.insert(check_matmul(type, 33, 37, in_dim, features, ~0u, how));
@@ -88,6 +88,7 @@ TEST(Quantised, MultipliesManyRowsInEveryVariant) {
     }
   }
   std::set<std::string> all = variants_by_weight("matmul_tile", true);
+  all.merge(variants_by_weight("matmul_wide", true));
   all.merge(variants_by_weight("matmul_lanes", true));
   EXPECT_EQ(seen, all);
 }

@@ -4,6 +4,7 @@
 #include "tests/support/gpu_device.h"
 
 #include "kernels/kernels.h"
+#include "ops/matmul.h"
 #include "ops/sharing.h"
 
 #include <algorithm>
@@ -16,6 +17,8 @@ namespace handloom::test {
 
 inline constexpr DType kPlainTypes[] = {DType::f32, DType::f16, DType::bf16};
 inline constexpr DType kKvTypes[] = {DType::f32, DType::f16, DType::i8};
+inline constexpr ops::ManyRows kManyRows[] = {ops::ManyRows::tile, ops::ManyRows::wide,
+                                              ops::ManyRows::lanes};
 inline constexpr ops::Sharing kSharings[] = {ops::Sharing::workgroups, ops::Sharing::lanes};
 
 /// The feature sets to run an op under: without subgroups, and with them if the adapter has them.
