@@ -213,6 +213,9 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
                         loader.context_, prefill_tokens(e.config, loader.context_, adapter.limits),
                         decode, loader.uploads_));
   TRY(loader.first_steps_, FirstSteps::record(e));
+  for (const DType type : matrix_types(model.checkpoint, storage)) {
+    ops::prepare_matmul(e.device, type);
+  }
   return loader;
 }
 

@@ -12,8 +12,10 @@ constexpr uint32_t kTile = 32;      // as in matmul_tile.wgsl
 constexpr uint32_t kWideTile = 64;  // as in matmul_wide.wgsl
 constexpr uint32_t kLanesTile = 4;  // as in matmul_lanes.wgsl
 
-/// Wide tiles that keep a GPU busy (docs/notebook/0014): an H200 has 132 multiprocessors.
-constexpr uint32_t kEnoughWideTiles = 256;
+/// From so many rows and tiles on matmul_wide is faster (docs/notebook/0014): below, a tile lacks
+/// rows, or an H200's 132 multiprocessors lack tiles.
+constexpr uint32_t kWideRows = 128;
+constexpr uint32_t kWideTiles = 256;
 
 /// The parameters that the kernels for many rows have.
 template <class Params>
@@ -34,7 +36,8 @@ std::array<uint32_t, 3> tiles_of(uint32_t tile, uint32_t rows, const Matrix::Par
 ManyRows choose(const gpu::Encoder& enc, uint32_t rows, const Matrix::Part& part) {
   if (sharing_on(enc) == Sharing::lanes) return ManyRows::lanes;
   const auto tiles = tiles_of(kWideTile, rows, part);
-  return tiles[0] * tiles[1] >= kEnoughWideTiles ? ManyRows::wide : ManyRows::tile;
+  const bool is_wide = rows >= kWideRows && tiles[0] * tiles[1] >= kWideTiles;
+  return is_wide ? ManyRows::wide : ManyRows::tile;
 }
 
 gpu::Dispatch vector_dispatch(const gpu::Encoder& enc, const gpu::Tensor& x,
@@ -81,6 +84,11 @@ gpu::Dispatch dispatch_of(ManyRows how, const gpu::Encoder& enc, const gpu::Tens
 }
 
 }  // namespace
+
+void prepare_matmul(gpu::Device& device, DType weight) {
+  if (device.adapter().kind == AdapterKind::software) return;  // there lanes take any prompt
+  device.pipeline(kernels::matmul_wide(weight_variant(weight)), {});
+}
 
 void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y,
             std::optional<ManyRows> how) {
