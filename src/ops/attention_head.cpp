@@ -8,8 +8,8 @@
 namespace handloom::ops {
 namespace {
 
-/// Multiplications of a product up to which its cores may idle: some 0.3 ms of one core's, where a
-/// dispatch costs 0.07 ms and three are spared.
+/// Multiplications of a product up to which cores may idle while it lasts: a fraction of a
+/// millisecond of one core's, where a dispatch costs 0.07 ms and two are spared.
 constexpr uint64_t kFewProducts = uint64_t{1} << 19;
 
 constexpr uint32_t kBindings = 10;  // storage buffers of the kernel
