@@ -202,7 +202,8 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
 
   TRY(loader.context_, choose_context(question, options.context));
   const model::WeightStorage storage = weight_storage(options, adapter.features);
-  TRY(loader.products_, product_forms(options, e.device, matrix_types(model.checkpoint, storage)));
+  const std::set<DType> types = matrix_types(model.checkpoint, storage);
+  TRY(loader.products_, product_forms(options, e.device, types));
   loader.started_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(loader.products_.tuned.seconds));
   const model::DecodeOptions decode = {.fused = options.plan != PlanKind::plain,
@@ -213,9 +214,7 @@ Result<Loader> Loader::start(const std::string& path, const LoadOptions& options
                         loader.context_, prefill_tokens(e.config, loader.context_, adapter.limits),
                         decode, loader.uploads_));
   TRY(loader.first_steps_, FirstSteps::record(e));
-  for (const DType type : matrix_types(model.checkpoint, storage)) {
-    ops::prepare_matmul(e.device, type);
-  }
+  for (const DType type : types) ops::prepare_matmul(e.device, type, e.model->max_tokens());
   return loader;
 }
 

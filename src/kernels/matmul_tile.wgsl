@@ -34,14 +34,6 @@ struct Params {
 const tile = 32u;  // rows and outputs of a tile
 const depth = 8u;  // vec4s of the inner dimension staged at a time
 
-// Rows lie depth + 1 apart: those of a column start in different memory banks.
-var<workgroup> x_tile: array<vec4f, tile * (depth + 1)>;
-var<workgroup> weight_tile: array<vec4f, tile * (depth + 1)>;
-
-fn staged(row: u32, column: u32) -> u32 {
-  return row * (depth + 1) + column;
-}
-
 @compute @workgroup_size(256)
 fn matmul_tile(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_row = group.y * tile;

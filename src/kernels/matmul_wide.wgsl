@@ -37,14 +37,6 @@ struct Params {
 const tile = 64u;  // rows and outputs of a tile
 const depth = 4u;  // vec4s of the inner dimension staged at a time
 
-// Rows lie depth + 1 apart: those of a column start in different memory banks.
-var<workgroup> x_tile: array<vec4f, tile * (depth + 1)>;
-var<workgroup> weight_tile: array<vec4f, tile * (depth + 1)>;
-
-fn staged(row: u32, column: u32) -> u32 {
-  return row * (depth + 1) + column;
-}
-
 // What a lane brings to a stage: vec4 number lane % 4 of rows lane / 4 + 0, 16, 32, 48 of either side.
 struct Share {
   x0: vec4f,

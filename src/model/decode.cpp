@@ -85,12 +85,12 @@ void Model::attend_spans(gpu::Encoder& enc, const Activations& a, const Batch& b
                          const kv_cache::KvCache& kv, uint32_t il, const ops::Input& input) const {
   const Weights::Layer& w = weights().layers[il];
   const ops::Scores how = scores(il);
+  const ops::SplitRow row = split_row(a, batch, kv, il);
   ops::project(enc, input, w.attn_qkv, w.attn_qkv_bias, a.qkv, config().norm_eps);
   for (const kv_cache::Slab& slab :
        kv.slabs_seen(batch.first_position(), batch.n_keys, how.window)) {
-    ops::attention_split(enc, split_row(a, batch, kv, il), on_device(enc, kv, slab, il),
-                         parts_.decode_buffers.spans, how, batch.n_keys, slab.first,
-                         std::min(slab.end, batch.end_served()));
+    ops::attention_split(enc, row, on_device(enc, kv, slab, il), parts_.decode_buffers.spans, how,
+                         batch.n_keys, slab.first, std::min(slab.end, batch.end_served()));
   }
 }
 

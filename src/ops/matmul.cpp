@@ -85,8 +85,9 @@ gpu::Dispatch dispatch_of(ManyRows how, const gpu::Encoder& enc, const gpu::Tens
 
 }  // namespace
 
-void prepare_matmul(gpu::Device& device, DType weight) {
-  if (device.adapter().kind == AdapterKind::software) return;  // there lanes take any prompt
+void prepare_matmul(gpu::Device& device, DType weight, uint32_t most_rows) {
+  const bool has_lanes = device.adapter().kind == AdapterKind::software;  // which take any prompt
+  if (has_lanes || most_rows < kWideRows) return;
   device.pipeline(kernels::matmul_wide(weight_variant(weight)), {});
 }
 
@@ -97,8 +98,9 @@ void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const
   if (!check_matrix(enc, "matmul", weight, out_dim, x.dim(1))) return;
   for (const Matrix::Part& part : weight.parts) {
     gpu::Dispatch dispatch =
-        rows <= kMatmulVecRows ? vector_dispatch(enc, x, part, y)
-                               : dispatch_of(how ? *how : choose(enc, rows, part), enc, x, part, y);
+        rows <= kMatmulVecRows
+            ? vector_dispatch(enc, x, part, y)
+            : dispatch_of(how.value_or(choose(enc, rows, part)), enc, x, part, y);
     dispatch.bytes = x.bytes() + part.tensor.bytes() + uint64_t{4} * rows * part.n_rows();
     enc.dispatch(std::move(dispatch));
   }

@@ -24,8 +24,9 @@ enum class ManyRows : uint8_t { tile, wide, lanes };
 void matmul(gpu::Encoder& enc, const gpu::Tensor& x, const Matrix& weight, const gpu::Tensor& y,
             std::optional<ManyRows> how = {});
 
-/// Begins to compile what matmul() takes for long prompts, which no first step of a model runs.
-void prepare_matmul(gpu::Device& device, DType weight);
+/// Begins to compile what matmul() takes for long prompts, of up to `most_rows` rows, which no
+/// first step of a model runs.
+void prepare_matmul(gpu::Device& device, DType weight, uint32_t most_rows);
 
 /// From here on a tile, which reads each weight once for its rows, costs less than a vector a row.
 inline constexpr uint32_t kMatmulVecRows = 4;

@@ -9,8 +9,8 @@ const least = -3.0e38;
 
 var<private> key_weights: array<vec4f, most_keys / 4>;
 
-// Neighbouring keys that are seen, perhaps none; all of them within most_keys that begin at a multiple of
-// four.
+// Neighbouring keys that are seen, perhaps none. Those that are weighed at once lie within most_keys that
+// begin at a multiple of four.
 struct Keys {
   begin: u32,
   end: u32,
